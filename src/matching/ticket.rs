@@ -1,0 +1,21 @@
+//! One person's place in the waiting room.
+
+use crate::geo::{Place, Range};
+
+slotmap::new_key_type! {
+    /// Names a ticket in its waiting room. Never used again for another ticket.
+    pub struct TicketId;
+}
+
+/// Somebody who waits: where, how far they would go, and since when in comparison with others.
+#[derive(Debug, Clone)]
+pub struct Ticket<P> {
+    /// Where they are.
+    pub place: Place,
+    /// How far they would go.
+    pub range: Range,
+    /// Who it is, in the caller's terms.
+    pub who: P,
+    /// The order of arrival: lower has waited longer. Kept when the ticket is changed in place.
+    pub(super) turn: u64,
+}

@@ -1,7 +1,7 @@
 //! The rules of pairing: reach both ways, and nobody whom one of the two has just met.
 
 use super::neighbourhood::Neighbourhood;
-use super::{Nearby, RecentPartners, TicketId, WaitingRoom};
+use super::{RecentPartners, TicketId, WaitingRoom};
 use crate::geo::{Place, Range};
 use crate::moment::Moment;
 
@@ -61,13 +61,15 @@ impl<P: Copy + Eq> Matchmaker<P> {
         &self.room
     }
 
-    /// How many others wait in the same part of the country as this ticket.
-    ///
-    /// # Panics
-    /// If the ticket is not in the room.
-    pub fn nearby(&self, ticket: TicketId) -> Nearby {
-        let ticket = self.room.get(ticket).expect("the ticket waits");
-        Nearby::from(self.neighbourhood.count(&ticket.place) - 1)
+    /// How many people wait in the same part of the country as this place.
+    pub fn waiting_around(&self, place: &Place) -> usize {
+        self.neighbourhood.count(place)
+    }
+
+    /// When the first cool-off between somebody who waits and somebody they have met ends; that is when
+    /// to [`look_again`](Self::look_again).
+    pub fn next_cool_off_end(&self, ticket: TicketId) -> Option<Moment> {
+        self.room.get(ticket)?.who.recent.next_expiry()
     }
 
     /// Pairs somebody with the nearest eligible person, or lets them wait. O(log n).
@@ -121,6 +123,8 @@ impl<P: Copy + Eq> Matchmaker<P> {
         ticket: TicketId,
         now: Moment,
     ) -> Option<(Candidate<P>, Candidate<P>)> {
+        let candidate = self.room.who_mut(ticket).expect("the ticket waits");
+        candidate.recent.forget_expired(now);
         let seeker = self.room.get(ticket).expect("the ticket waits");
         let found = self
             .room
@@ -199,7 +203,8 @@ mod tests {
                 .look_again(ticket, Moment::from_millis(4999))
                 .is_none()
         );
-        assert_eq!(matchmaker.nearby(ticket), Nearby::Few);
+        assert_eq!(matchmaker.waiting_around(&place(0.0, 0.0)), 2);
+        assert_eq!(matchmaker.next_cool_off_end(ticket), Some(end));
         let (asked, other) = matchmaker.look_again(ticket, end).unwrap();
         assert_eq!((asked.who, other.who), (2, 1));
     }

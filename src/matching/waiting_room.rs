@@ -151,6 +151,12 @@ impl<P> WaitingRoom<P> {
         self.tickets.get(id)
     }
 
+    /// Who holds this ticket, to change what the caller keeps of them; place and range go through
+    /// [`change`](Self::change).
+    pub fn who_mut(&mut self, id: TicketId) -> Option<&mut P> {
+        self.tickets.get_mut(id).map(|ticket| &mut ticket.who)
+    }
+
     /// Everybody who waits, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (TicketId, &Ticket<P>)> {
         self.tickets.iter()

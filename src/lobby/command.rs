@@ -1,0 +1,65 @@
+//! What a session can ask of the lobby.
+
+use super::{Name, Profile};
+use crate::geo::{Position, Range};
+use std::time::Duration;
+
+/// One request of a session.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Wait for somebody. Only when idle.
+    Join(Join),
+    /// Change what was said in `Join`, keeping the place in the queue. Only while waiting.
+    Update(Update),
+    /// Stop waiting. Harmless when idle.
+    Cancel,
+    /// End the chat. Only in a chat.
+    Leave,
+    /// Wait again by the same criteria, ending the chat if one is going on. In a chat, or idle after one.
+    Next,
+}
+
+impl Command {
+    /// The word for it, as in the refusals.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Join(_) => "join",
+            Self::Update(_) => "update",
+            Self::Cancel => "cancel",
+            Self::Leave => "leave",
+            Self::Next => "next",
+        }
+    }
+}
+
+/// What somebody wants to wait for.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Where they are. Snapped to the privacy grid before it is kept.
+    pub position: Position,
+    /// How far they would go.
+    pub range: Range,
+    /// How far they would go after waiting for long; at least `range`.
+    pub range_max: Option<Range>,
+    /// What the partner sees.
+    pub profile: Profile,
+    /// How long they would wait.
+    pub give_up: Option<Duration>,
+}
+
+/// What has changed; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Update {
+    /// A new position.
+    pub position: Option<Position>,
+    /// A new range.
+    pub range: Option<Range>,
+    /// A new limit to widening.
+    pub range_max: Option<Range>,
+    /// A new name.
+    pub name: Option<Name>,
+    /// New interests, instead of all earlier ones.
+    pub interests: Option<Vec<Name>>,
+    /// How long they would wait from now.
+    pub give_up: Option<Duration>,
+}

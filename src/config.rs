@@ -1,0 +1,322 @@
+//! The settings: defaults, under a TOML file, under the environment, under flags.
+//!
+//! In the environment a setting is named `WHISPERCHAT_` and its key in capitals, `__` between levels:
+//! `WHISPERCHAT_PRIVACY__POSITION_GRID_KM=0`. A key that doesn't exist is an error everywhere.
+
+mod problem;
+
+use crate::dialect::Bounds;
+use crate::geo::{MAX_RANGE_KM, PrivacyGrid, Range};
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::Value;
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use problem::ConfigError;
+
+/// What every variable of the environment that is a setting begins with.
+pub const ENV_PREFIX: &str = "WHISPERCHAT_";
+
+/// Variables with the prefix that are not settings.
+const ENV_NOT_SETTINGS: &[&str] = &["config"];
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where people connect.
+    pub listen: SocketAddr,
+    /// Where operators look after the server; nowhere if unset.
+    pub admin_listen: Option<SocketAddr>,
+    /// What is not kept of where people are.
+    pub privacy: Privacy,
+    /// Who is matched with whom.
+    pub matching: Matching,
+    /// Bounds of everything that could grow.
+    pub limits: Limits,
+    /// Who may connect.
+    pub security: Security,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// What is not kept of where people are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    /// Side of the cells that positions are snapped to, in km, 0.01…1000; 0 keeps them as they are.
+    pub position_grid_km: f64,
+    /// The smallest range that is accepted, in km, above 0: a tiny range would tell where somebody is.
+    pub min_range_km: f64,
+}
+
+/// Who is matched with whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matching {
+    /// The largest range that is accepted, in km.
+    pub max_range_km: f64,
+    /// How long two partners are not matched again after their chat, in s; 0: at once.
+    pub rematch_cooloff_s: f64,
+    /// How long anybody may wait, in s.
+    pub max_wait_s: f64,
+}
+
+/// Bounds of everything that could grow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The longest message in bytes, 512…65536, after putting its fragments together.
+    pub max_message_bytes: usize,
+    /// How many WebSocket connections there may be at once; 0: as many as file descriptors allow.
+    pub max_connections: usize,
+    /// How long a connection may say nothing at first, in s.
+    pub first_message_s: f64,
+    /// How long a request's head may take, in s.
+    pub request_head_s: f64,
+    /// How long the end of a connection may take after it was decided, in s.
+    pub close_s: f64,
+    /// How many bytes may wait to be sent to one connection.
+    pub outbox_bytes: usize,
+    /// How many messages may wait to be sent to one connection.
+    pub outbox_events: usize,
+    /// How many errors a connection may cause within a minute before it is closed.
+    pub errors_per_minute: usize,
+    /// Over how many seconds clients are asked to spread their return when the server stops.
+    pub reconnect_spread_s: f64,
+    /// How long stopping may take, in s.
+    pub stop_s: f64,
+}
+
+/// Who may connect.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Security {
+    /// Origins, such as `https://chat.example`, whose pages may connect besides this server's own; `*`
+    /// for all.
+    pub allowed_origins: Vec<String>,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,whisperchat=debug`.
+    pub level: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            admin_listen: None,
+            privacy: Privacy {
+                position_grid_km: 1.0,
+                min_range_km: 2.0,
+            },
+            matching: Matching {
+                max_range_km: MAX_RANGE_KM,
+                rematch_cooloff_s: 600.0,
+                max_wait_s: 86_400.0,
+            },
+            limits: Limits {
+                max_message_bytes: 8192,
+                max_connections: 0,
+                first_message_s: 10.0,
+                request_head_s: 5.0,
+                close_s: 5.0,
+                outbox_bytes: 65_536,
+                outbox_events: 256,
+                errors_per_minute: 20,
+                reconnect_spread_s: 10.0,
+                stop_s: 10.0,
+            },
+            security: Security::default(),
+            log: Log {
+                level: "info".to_owned(),
+            },
+        }
+    }
+}
+
+/// Where settings come from besides the defaults and the environment.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Settings by their dotted keys, as given on the command line; these win.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Config {
+    /// Reads the settings from everywhere and checks them.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names every mistake with where it stands and what is allowed.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let figment = figment(sources)?;
+        let file = sources.file.as_deref();
+        let config: Self = figment
+            .extract()
+            .map_err(|errors| ConfigError::from_figment(errors, file))?;
+        let mistakes = config.mistakes();
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::from_mistakes(&mistakes, &figment, file))
+        }
+    }
+
+    /// What positions are snapped to.
+    pub fn grid(&self) -> PrivacyGrid {
+        PrivacyGrid::new(self.privacy.position_grid_km)
+            .expect("checked when the settings were read")
+    }
+
+    /// The bounds that messages are read with.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            range_min_km: self.privacy.min_range_km,
+            range_max_km: self.matching.max_range_km,
+        }
+    }
+
+    /// Every value that is out of bounds: its key and what is allowed.
+    fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
+        let mut check = |key, is_good: bool, allowed: String| {
+            if !is_good {
+                mistakes.push((key, allowed));
+            }
+        };
+        let limits = &self.limits;
+        let grid = PrivacyGrid::new(self.privacy.position_grid_km);
+        check(
+            "privacy.position_grid_km",
+            grid.is_ok(),
+            "must be 0, or 0.01 to 1000".to_owned(),
+        );
+        let smallest = Range::from_km(self.privacy.min_range_km);
+        check(
+            "privacy.min_range_km",
+            smallest.is_ok() && self.privacy.min_range_km <= self.matching.max_range_km,
+            "must be above 0 and at most `matching.max_range_km`".to_owned(),
+        );
+        check(
+            "matching.max_range_km",
+            Range::from_km(self.matching.max_range_km).is_ok(),
+            format!("must be above 0 and at most {MAX_RANGE_KM}"),
+        );
+        for (key, seconds, min, max) in [
+            (
+                "matching.rematch_cooloff_s",
+                self.matching.rematch_cooloff_s,
+                0.0,
+                86_400.0,
+            ),
+            (
+                "matching.max_wait_s",
+                self.matching.max_wait_s,
+                1.0,
+                604_800.0,
+            ),
+            (
+                "limits.first_message_s",
+                limits.first_message_s,
+                0.1,
+                3600.0,
+            ),
+            ("limits.request_head_s", limits.request_head_s, 0.1, 60.0),
+            ("limits.close_s", limits.close_s, 0.1, 60.0),
+            (
+                "limits.reconnect_spread_s",
+                limits.reconnect_spread_s,
+                0.0,
+                3600.0,
+            ),
+            ("limits.stop_s", limits.stop_s, 0.1, 3600.0),
+        ] {
+            let allowed = format!("must be {min} to {max} seconds");
+            check(key, (min..=max).contains(&seconds), allowed);
+        }
+        for (key, count, min, max) in [
+            (
+                "limits.max_message_bytes",
+                limits.max_message_bytes,
+                512,
+                65_536,
+            ),
+            (
+                "limits.max_connections",
+                limits.max_connections,
+                0,
+                10_000_000,
+            ),
+            (
+                "limits.outbox_bytes",
+                limits.outbox_bytes,
+                16_384,
+                16_777_216,
+            ),
+            ("limits.outbox_events", limits.outbox_events, 16, 65_536),
+            (
+                "limits.errors_per_minute",
+                limits.errors_per_minute,
+                1,
+                1000,
+            ),
+        ] {
+            check(
+                key,
+                (min..=max).contains(&count),
+                format!("must be {min} to {max}"),
+            );
+        }
+        let level = tracing_subscriber::EnvFilter::try_new(&self.log.level);
+        check(
+            "log.level",
+            level.is_ok(),
+            "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug"
+                .to_owned(),
+        );
+        mistakes
+    }
+}
+
+/// Seconds of a checked setting as a duration.
+pub(crate) fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn figment(sources: &Sources) -> Result<Figment, ConfigError> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    if let Some(file) = &sources.file {
+        figment = figment.merge(toml(file)?);
+    }
+    figment = figment.merge(
+        Env::prefixed(ENV_PREFIX)
+            .ignore(ENV_NOT_SETTINGS)
+            .split("__"),
+    );
+    for (key, value) in &sources.flags {
+        let value: Value = value.parse().unwrap_or_else(|never| match never {});
+        figment = figment.merge(Serialized::default(key, value));
+    }
+    Ok(figment)
+}
+
+/// Reads the file ourselves first, for messages that say where it is wrong.
+fn toml(file: &Path) -> Result<impl figment::Provider + use<>, ConfigError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| ConfigError::unreadable(file, &error))?;
+    if let Err(error) = text.parse::<toml::Table>() {
+        return Err(ConfigError::not_toml(file, &error));
+    }
+    Ok(Toml::file_exact(file))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use super::*;
+use std::io::Write as _;
+
+// `figment::Jail` would isolate the environment, but these tests only need keys nobody else sets.
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn load(text: &str, flags: &[(&str, &str)]) -> Result<Config, String> {
+    let file = file(text);
+    let sources = Sources {
+        file: Some(file.path().to_owned()),
+        flags: flags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+    };
+    Config::load(&sources).map_err(|error| {
+        let path = file.path().display().to_string();
+        error.to_string().replace(&path, "FILE")
+    })
+}
+
+#[test]
+fn without_anything_the_defaults_are_good() {
+    assert_eq!(load("", &[]), Ok(Config::default()));
+    assert!(Config::default().mistakes().is_empty());
+}
+
+#[test]
+fn flags_win_over_the_file_over_defaults() {
+    let text = "listen = \"127.0.0.1:1\"\n[privacy]\nposition_grid_km = 5\nmin_range_km = 3";
+    let config = load(
+        text,
+        &[("listen", "127.0.0.1:2"), ("privacy.min_range_km", "4")],
+    )
+    .unwrap();
+    assert_eq!(config.listen.port(), 2);
+    assert_eq!(config.privacy.min_range_km, 4.0);
+    assert_eq!(config.privacy.position_grid_km, 5.0);
+    assert_eq!(config.limits, Config::default().limits);
+}
+
+#[test]
+fn unknown_keys_are_named_with_the_nearest_valid_one() {
+    let error = load("\n[privacy]\nposision_grid = 1\n", &[]).unwrap_err();
+    let expected = "FILE, line 3: `privacy.posision_grid` is not a setting; \
+                    did you mean `privacy.position_grid_km`?";
+    assert_eq!(error, expected);
+
+    let error = load("", &[("limit.max_message_bytes", "1")]).unwrap_err();
+    assert!(
+        error.contains("`limit` is not a setting; did you mean `limits`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn values_out_of_bounds_are_named_with_what_is_allowed() {
+    let text = "[limits]\nmax_message_bytes = 10\nfirst_message_s = 0\n[privacy]\nmin_range_km = 0";
+    let error = load(text, &[("log.level", "loud=loud=loud")]).unwrap_err();
+    for expected in [
+        "FILE, line 2: `limits.max_message_bytes` must be 512 to 65536",
+        "FILE, line 3: `limits.first_message_s` must be 0.1 to 3600 seconds",
+        "FILE, line 5: `privacy.min_range_km` must be above 0",
+        "`log.level` must be error, warn",
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn wrong_types_are_named() {
+    let error = load("[limits]\nmax_connections = \"many\"", &[]).unwrap_err();
+    assert!(
+        error.starts_with("FILE, line 2: `limits.max_connections`: invalid type"),
+        "{error}"
+    );
+    let error = load("listen = \"everywhere\"", &[]).unwrap_err();
+    assert!(error.starts_with("FILE, line 1: `listen`: "), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_toml_or_not_there_is_said() {
+    let error = load("[privacy\n", &[]).unwrap_err();
+    assert!(
+        error.starts_with("FILE: ") && error.contains("line 1"),
+        "{error}"
+    );
+    let sources = Sources {
+        file: Some("/nowhere/at/all.toml".into()),
+        flags: Vec::new(),
+    };
+    let error = Config::load(&sources).unwrap_err().to_string();
+    assert!(
+        error.starts_with("/nowhere/at/all.toml: cannot be read: "),
+        "{error}"
+    );
+}

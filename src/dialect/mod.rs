@@ -1,0 +1,195 @@
+//! What is said on the wire: bytes ↔ commands and events, one file for each dialect.
+//!
+//! [`v1`] is for everything new, [`classic`] for the app of the original server. Both are pure: text in,
+//! requests or refusals out; events in, text out. A new dialect is a new file and an arm in [`Speaker`].
+
+pub mod classic;
+mod close;
+mod field;
+pub mod v1;
+
+use crate::conversation::ConversationError;
+use crate::lobby::{Event, MessageId, Refusal};
+use std::borrow::Cow;
+
+pub use close::CloseCode;
+
+/// The longest text of one message, in Unicode characters.
+pub const TEXT_MAX_CHARS: usize = 2000;
+
+/// The bounds that the operator sets; everything else is fixed by the contract.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The smallest range that is accepted, in km.
+    pub range_min_km: f64,
+    /// The largest range that is accepted, in km.
+    pub range_max_km: f64,
+}
+
+/// Which dialect a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// JSON messages with acknowledgements, for everything new.
+    V1,
+    /// The dialect of the original server's app.
+    Classic,
+}
+
+/// The codes of the `error` message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Not a JSON object.
+    BadJson,
+    /// No such message.
+    UnknownType,
+    /// A field is missing, of the wrong type or out of bounds.
+    BadField,
+    /// Not possible in the session's state.
+    WrongState,
+    /// Too much in too short a time.
+    RateLimited,
+    /// No such thing in this session.
+    NotFound,
+    /// The token is not, or no longer, good for anything.
+    BadToken,
+}
+
+/// A refusal on the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WireError {
+    /// What kind of error, for programs.
+    pub code: ErrorCode,
+    /// A sentence that a developer understands.
+    pub message: Cow<'static, str>,
+    /// The name of the message that was refused.
+    pub answers: Option<MessageId>,
+}
+
+impl WireError {
+    /// A refusal of the message of this name.
+    pub fn new(
+        code: ErrorCode,
+        message: impl Into<Cow<'static, str>>,
+        answers: Option<MessageId>,
+    ) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            answers,
+        }
+    }
+
+    /// The lobby refused a command.
+    pub fn from_refusal(refusal: &Refusal, answers: Option<MessageId>) -> Self {
+        let code = match refusal {
+            Refusal::WrongState { .. } => ErrorCode::WrongState,
+            Refusal::RangeMaxBelowRange { .. } => ErrorCode::BadField,
+        };
+        Self::new(code, refusal.to_string(), answers)
+    }
+
+    /// The conversation refused something.
+    pub fn from_conversation(error: ConversationError, answers: Option<MessageId>) -> Self {
+        let code = match error {
+            ConversationError::Closed => ErrorCode::WrongState,
+            ConversationError::NotSaidYet { .. } => ErrorCode::BadField,
+        };
+        Self::new(code, error.to_string(), answers)
+    }
+
+    /// Something for a chat was sent outside one.
+    pub fn not_in_a_chat(command: &str, answers: Option<MessageId>) -> Self {
+        let message =
+            format!("`{command}` is possible only in a chat; this session has no partner");
+        Self::new(ErrorCode::WrongState, message, answers)
+    }
+}
+
+/// Everything a connection can be told.
+#[derive(Debug, Clone, Copy)]
+pub enum Outgoing<'a> {
+    /// The first thing on a connection.
+    Welcome(&'a v1::Welcome<'a>),
+    /// From the lobby.
+    Lobby(&'a Event, Option<&'a MessageId>),
+    /// The partner said something.
+    Said {
+        /// Its number.
+        seq: u64,
+        /// What.
+        text: &'a str,
+        /// When, in milliseconds since the Unix epoch.
+        at_ms: u64,
+    },
+    /// What this side said is held for the partner.
+    Accepted {
+        /// The name the client gave it.
+        id: Option<&'a MessageId>,
+        /// Its number.
+        seq: u64,
+        /// What it was, if this is the first time it was accepted.
+        text: Option<&'a str>,
+    },
+    /// The partner has seen everything up to this number.
+    Delivered {
+        /// The number.
+        seq: u64,
+    },
+    /// The partner types, or has stopped.
+    Typing {
+        /// Which of the two.
+        on: bool,
+    },
+    /// Something was refused.
+    Error(&'a WireError),
+}
+
+/// What came of putting something into words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoken {
+    /// One text frame's payload was written.
+    Frame,
+    /// The dialect has no word for it; nothing was written.
+    Nothing,
+    /// The dialect can only say it by ending the connection.
+    HangUp(CloseCode, &'static str),
+}
+
+/// One connection's side of the dialect: encodes what it is told, and knows what it must remember for it.
+#[derive(Debug)]
+pub enum Speaker {
+    /// Needs no memory.
+    V1,
+    /// Repeats who is who in every frame.
+    Classic(Box<classic::Speaker>),
+}
+
+impl Speaker {
+    /// For a connection that speaks this dialect.
+    pub fn new(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::V1 => Self::V1,
+            Dialect::Classic => Self::Classic(Box::default()),
+        }
+    }
+
+    /// Appends the payload of one text frame to `out`, or nothing.
+    pub fn speak(&mut self, outgoing: Outgoing<'_>, out: &mut Vec<u8>) -> Spoken {
+        match self {
+            Self::V1 => {
+                v1::encode(outgoing, out);
+                Spoken::Frame
+            }
+            Self::Classic(speaker) => speaker.speak(outgoing, out),
+        }
+    }
+
+    /// The code to close with when the server stops.
+    pub fn going_away_code(&self) -> CloseCode {
+        match self {
+            Self::V1 => CloseCode::GoingAway,
+            Self::Classic(_) => CloseCode::Away,
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! The dialect `whisperchat.v1.json`: one JSON object in each text frame.
+//!
+//! ```
+//! use whisperchat::dialect::{Bounds, v1};
+//! let bounds = Bounds { range_min_km: 2.0, range_max_km: 20_040.0 };
+//! let message = v1::decode(r#"{"type":"say","id":"m1","text":"Hello"}"#, &bounds).unwrap();
+//! assert_eq!(message.id.as_deref(), Some("m1"));
+//!
+//! let error = v1::decode(r#"{"type":"say","text":""}"#, &bounds).unwrap_err();
+//! assert_eq!(error.message, "`text` must be a string of 1 to 2000 characters");
+//! ```
+
+use super::field::{self, FieldError, Raw};
+use super::{Bounds, ErrorCode, Outgoing, TEXT_MAX_CHARS, WireError};
+use crate::geo::{Position, Range};
+use crate::lobby::{
+    Command, Distance, Event, IdleReason, Join, MessageId, Name, PartnerLeftReason, Profile, Update,
+};
+use crate::matching::Nearby;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The WebSocket subprotocol of this dialect.
+pub const SUBPROTOCOL: &str = "whisperchat.v1.json";
+
+const NAME_MAX_CHARS: usize = 32;
+const INTERESTS_MAX: usize = 8;
+const INTEREST_MAX_CHARS: usize = 24;
+const ID_MAX_CHARS: usize = 64;
+const GIVE_UP_S: (f64, f64) = (1.0, 3600.0);
+
+/// A message from a client.
+#[derive(Debug, Clone)]
+pub struct Message<'a> {
+    /// The name its answer carries back.
+    pub id: Option<MessageId>,
+    /// What it asks for.
+    pub request: Request<'a>,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone)]
+pub enum Request<'a> {
+    /// Something for the lobby.
+    Lobby(Command),
+    /// Say something to the partner.
+    Say {
+        /// What.
+        text: Cow<'a, str>,
+    },
+    /// Everything up to this number has been shown.
+    Acknowledge {
+        /// The number.
+        seq: u64,
+    },
+    /// The person types, or has stopped.
+    Typing {
+        /// Which of the two.
+        on: bool,
+    },
+}
+
+/// Every field of every message, as it stands there.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Raw<'a>,
+    #[serde(borrow)]
+    id: Raw<'a>,
+    #[serde(borrow)]
+    position: Raw<'a>,
+    #[serde(borrow)]
+    range_km: Raw<'a>,
+    #[serde(borrow)]
+    max_range_km: Raw<'a>,
+    #[serde(borrow)]
+    name: Raw<'a>,
+    #[serde(borrow)]
+    interests: Raw<'a>,
+    #[serde(borrow)]
+    give_up_s: Raw<'a>,
+    #[serde(borrow)]
+    text: Raw<'a>,
+    #[serde(borrow)]
+    seq: Raw<'a>,
+    #[serde(borrow)]
+    on: Raw<'a>,
+    #[serde(borrow)]
+    token: Raw<'a>,
+    #[serde(borrow)]
+    last_seq: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+struct PositionFields<'a> {
+    #[serde(borrow)]
+    lat: Raw<'a>,
+    #[serde(borrow)]
+    lon: Raw<'a>,
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// [`WireError`] with the code of the contract and a sentence that names what is wrong and what is
+/// allowed; it carries the message's `id` where that could be read.
+pub fn decode<'a>(text: &'a str, bounds: &Bounds) -> Result<Message<'a>, WireError> {
+    let fields = fields(text)?;
+    let id = match fields.id.map(|raw| field::text(raw, "id", ID_MAX_CHARS)) {
+        None => None,
+        Some(Ok(id)) => Some(MessageId::from(id)),
+        Some(Err(message)) => return Err(WireError::new(ErrorCode::BadField, message, None)),
+    };
+    let refused = |(code, message)| WireError::new(code, message, id.clone());
+    let request = request(&fields, bounds).map_err(refused)?;
+    Ok(Message { id, request })
+}
+
+fn fields(text: &str) -> Result<Fields<'_>, WireError> {
+    let bad_json = |message: String| WireError::new(ErrorCode::BadJson, message, None);
+    // RFC 8259, section 2: these four are white space.
+    if !text
+        .trim_start_matches([' ', '\t', '\n', '\r'])
+        .starts_with('{')
+    {
+        return Err(bad_json("a message must be a JSON object".to_owned()));
+    }
+    serde_json::from_str(text).map_err(|error| bad_json(format!("not valid JSON: {error}")))
+}
+
+fn request<'a>(
+    fields: &Fields<'a>,
+    bounds: &Bounds,
+) -> Result<Request<'a>, (ErrorCode, FieldError)> {
+    let bad_field = |message| (ErrorCode::BadField, message);
+    let kind = field::required(fields.kind, "type")
+        .and_then(|raw| field::string(raw, "type"))
+        .map_err(bad_field)?;
+    let request = match &*kind {
+        "join" => fields.join(bounds).map(Command::Join).map(Request::Lobby),
+        "update" => fields
+            .update(bounds)
+            .map(Command::Update)
+            .map(Request::Lobby),
+        "cancel" => Ok(Request::Lobby(Command::Cancel)),
+        "leave" => Ok(Request::Lobby(Command::Leave)),
+        "next" => Ok(Request::Lobby(Command::Next)),
+        "say" => fields.say(),
+        "ack" => fields.acknowledge(),
+        "typing" => fields.typing(),
+        "resume" => return Err(fields.resume()),
+        _ => {
+            let known = "join, update, cancel, say, ack, typing, leave, next, resume";
+            let message = format!("unknown `type`; this server knows {known}");
+            return Err((ErrorCode::UnknownType, message));
+        }
+    };
+    request.map_err(bad_field)
+}
+
+impl<'a> Fields<'a> {
+    fn join(&self, bounds: &Bounds) -> Result<Join, FieldError> {
+        let range = range(
+            field::required(self.range_km, "range_km")?,
+            "range_km",
+            bounds,
+        )?;
+        Ok(Join {
+            position: position(field::required(self.position, "position")?)?,
+            range,
+            range_max: self.range_max(bounds)?,
+            profile: Profile {
+                name: self.name()?.filter(|name| !name.is_empty()),
+                interests: self.interests()?.unwrap_or_default(),
+            },
+            give_up: self.give_up()?,
+        })
+    }
+
+    fn update(&self, bounds: &Bounds) -> Result<Update, FieldError> {
+        Ok(Update {
+            position: self.position.map(position).transpose()?,
+            range: self
+                .range_km
+                .map(|raw| range(raw, "range_km", bounds))
+                .transpose()?,
+            range_max: self.range_max(bounds)?,
+            name: self.name()?,
+            interests: self.interests()?,
+            give_up: self.give_up()?,
+        })
+    }
+
+    fn say(&self) -> Result<Request<'a>, FieldError> {
+        let raw = field::required(self.text, "text")?;
+        let text = field::text(raw, "text", TEXT_MAX_CHARS)?;
+        Ok(Request::Say { text })
+    }
+
+    fn acknowledge(&self) -> Result<Request<'a>, FieldError> {
+        let seq = field::whole_number(field::required(self.seq, "seq")?, "seq")?;
+        Ok(Request::Acknowledge { seq })
+    }
+
+    fn typing(&self) -> Result<Request<'a>, FieldError> {
+        let on = field::boolean(field::required(self.on, "on")?, "on")?;
+        Ok(Request::Typing { on })
+    }
+
+    /// Sessions end with their connection here, as `resume_window_s: 0` in the welcome says: any token is
+    /// a spent one.
+    fn resume(&self) -> (ErrorCode, FieldError) {
+        let token =
+            field::required(self.token, "token").and_then(|raw| field::string(raw, "token"));
+        let last_seq = field::required(self.last_seq, "last_seq")
+            .and_then(|raw| field::whole_number(raw, "last_seq"));
+        match token.map(drop).and(last_seq.map(drop)) {
+            Err(message) => (ErrorCode::BadField, message),
+            Ok(()) => {
+                let message = "this token resumes nothing: `resume_window_s` is 0 on this server";
+                (ErrorCode::BadToken, message.to_owned())
+            }
+        }
+    }
+
+    fn range_max(&self, bounds: &Bounds) -> Result<Option<Range>, FieldError> {
+        self.max_range_km
+            .map(|raw| range(raw, "max_range_km", bounds))
+            .transpose()
+    }
+
+    fn name(&self) -> Result<Option<Name>, FieldError> {
+        self.name
+            .map(|raw| field::name(raw, "name", NAME_MAX_CHARS))
+            .transpose()
+    }
+
+    fn interests(&self) -> Result<Option<Vec<Name>>, FieldError> {
+        let Some(raw) = self.interests else {
+            return Ok(None);
+        };
+        let interest = |raw| {
+            let interest = field::name(raw, "interests", INTEREST_MAX_CHARS)?;
+            if interest.is_empty() {
+                return Err("`interests` must not contain an empty string".to_owned());
+            }
+            Ok(interest)
+        };
+        let list = field::list(raw, "interests", INTERESTS_MAX)?;
+        list.into_iter()
+            .map(interest)
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn give_up(&self) -> Result<Option<Duration>, FieldError> {
+        let (min, max) = GIVE_UP_S;
+        self.give_up_s
+            .map(|raw| field::number(raw, "give_up_s", min, max).map(Duration::from_secs_f64))
+            .transpose()
+    }
+}
+
+fn position(raw: &serde_json::value::RawValue) -> Result<Position, FieldError> {
+    let fields: PositionFields = field::object(raw, "position", "`lat` and `lon`")?;
+    let coordinate = |raw, field: &str, max: f64| {
+        field::required(raw, field).and_then(|raw| field::number(raw, field, -max, max))
+    };
+    let lat = coordinate(fields.lat, "position.lat", 90.0)?;
+    let lon = coordinate(fields.lon, "position.lon", 180.0)?;
+    Position::new(lat, lon).map_err(|error| error.to_string())
+}
+
+fn range(
+    raw: &serde_json::value::RawValue,
+    field: &str,
+    bounds: &Bounds,
+) -> Result<Range, FieldError> {
+    let km = field::number(raw, field, bounds.range_min_km, bounds.range_max_km)?;
+    Range::from_km(km).map_err(|error| error.to_string())
+}
+
+/// The first message on every connection.
+#[derive(Debug, Clone, Serialize)]
+pub struct Welcome<'a> {
+    /// The server's name and version.
+    pub server: &'a str,
+    /// This connection's session.
+    pub session: &'a str,
+    /// What would resume the session on another connection.
+    pub resume_token: &'a str,
+    /// For how long after its connection a session can be resumed; 0: not at all.
+    pub resume_window_s: u32,
+    /// How often the server pings; 0: it does not.
+    pub ping_s: u32,
+    /// What is allowed.
+    pub limits: WelcomeLimits,
+}
+
+/// What is allowed on this server.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct WelcomeLimits {
+    /// The longest message in bytes.
+    pub max_message_bytes: usize,
+    /// The longest text of a `say` in Unicode characters.
+    pub max_text_chars: usize,
+    /// The smallest range in km.
+    pub min_range_km: f64,
+    /// The largest range in km.
+    pub max_range_km: f64,
+    /// The side of the cells that positions are snapped to in km; 0: they are not.
+    pub position_grid_km: f64,
+}
+
+/// The messages to a client.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Frame<'a> {
+    Welcome {
+        protocol: u32,
+        #[serde(flatten)]
+        welcome: &'a Welcome<'a>,
+    },
+    Waiting {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        range_km: f64,
+        waited_ms: u64,
+        nearby: &'static str,
+        estimate_s: Option<()>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        requeued: bool,
+    },
+    Matched {
+        chat: String,
+        partner: PartnerFields<'a>,
+        distance: &'static str,
+    },
+    Said {
+        seq: u64,
+        text: &'a str,
+        at: u64,
+    },
+    Accepted {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        seq: u64,
+    },
+    Delivered {
+        seq: u64,
+    },
+    Typing {
+        on: bool,
+    },
+    PartnerLeft {
+        reason: &'static str,
+    },
+    Idle {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        reason: &'static str,
+    },
+    GoingAway {
+        reconnect_after_ms: u64,
+    },
+    Error {
+        code: ErrorCode,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+    },
+}
+
+#[derive(Serialize)]
+struct PartnerFields<'a> {
+    name: Option<&'a str>,
+    shared_interests: Vec<&'a str>,
+}
+
+/// Appends the JSON of one message to `out`.
+pub fn encode(outgoing: Outgoing<'_>, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, &frame(outgoing))
+        .expect("memory takes every byte, and keys are strings");
+}
+
+fn frame(outgoing: Outgoing<'_>) -> Frame<'_> {
+    match outgoing {
+        Outgoing::Welcome(welcome) => Frame::Welcome {
+            protocol: 1,
+            welcome,
+        },
+        Outgoing::Lobby(event, answers) => lobby_frame(event, answers.map(MessageId::as_str)),
+        Outgoing::Said { seq, text, at_ms } => Frame::Said {
+            seq,
+            text,
+            at: at_ms,
+        },
+        Outgoing::Accepted { id, seq, .. } => Frame::Accepted {
+            id: id.map(MessageId::as_str),
+            seq,
+        },
+        Outgoing::Delivered { seq } => Frame::Delivered { seq },
+        Outgoing::Typing { on } => Frame::Typing { on },
+        Outgoing::Error(error) => Frame::Error {
+            code: error.code,
+            message: &error.message,
+            id: error.answers.as_deref(),
+        },
+    }
+}
+
+fn lobby_frame<'a>(event: &'a Event, id: Option<&'a str>) -> Frame<'a> {
+    match event {
+        Event::Waiting {
+            range,
+            waited_ms,
+            nearby,
+            requeued,
+        } => Frame::Waiting {
+            id,
+            range_km: range.km(),
+            waited_ms: *waited_ms,
+            nearby: match nearby {
+                Nearby::None => "none",
+                Nearby::Few => "few",
+                Nearby::Some => "some",
+                Nearby::Many => "many",
+            },
+            estimate_s: None,
+            requeued: *requeued,
+        },
+        Event::Matched {
+            chat,
+            partner,
+            distance,
+        } => Frame::Matched {
+            chat: chat.to_string(),
+            partner: PartnerFields {
+                name: partner.name.as_ref().map(|name| name.as_str()),
+                shared_interests: partner
+                    .shared_interests
+                    .iter()
+                    .map(|i| i.as_str())
+                    .collect(),
+            },
+            distance: match distance {
+                Distance::Near => "near",
+                Distance::Region => "region",
+                Distance::Far => "far",
+            },
+        },
+        Event::PartnerLeft { reason } => Frame::PartnerLeft {
+            reason: match reason {
+                PartnerLeftReason::Left => "left",
+                PartnerLeftReason::Lost => "lost",
+            },
+        },
+        Event::Idle { reason } => Frame::Idle {
+            id,
+            reason: match reason {
+                IdleReason::Cancelled => "cancelled",
+                IdleReason::Left => "left",
+                IdleReason::GaveUp => "gave_up",
+                IdleReason::Expired => "expired",
+            },
+        },
+        Event::GoingAway { reconnect_after_ms } => Frame::GoingAway {
+            reconnect_after_ms: *reconnect_after_ms,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,370 @@
+use super::*;
+
+const BOUNDS: Bounds = Bounds {
+    range_min_km: 2.0,
+    range_max_km: 20_040.0,
+};
+
+fn refused(text: &str) -> (ErrorCode, String, Option<String>) {
+    match decode(text, &BOUNDS) {
+        Ok(message) => panic!("{text} was accepted as {:?}", message.request),
+        Err(error) => (
+            error.code,
+            error.message.into_owned(),
+            error.answers.map(Into::into),
+        ),
+    }
+}
+
+fn command(text: &str) -> Command {
+    match decode(text, &BOUNDS).map(|message| message.request) {
+        Ok(Request::Lobby(command)) => command,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn encoded(outgoing: Outgoing<'_>) -> String {
+    let mut out = Vec::new();
+    encode(outgoing, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_full_join_is_read() {
+    let Command::Join(join) = command(
+        r#" {"type":"join","id":"j","position":{"lat":48.8566,"lon":-2,"alt":3},"range_km":50,
+            "max_range_km":200.5,"name":"  ann ","interests":["chess"," go "],"give_up_s":60,
+            "pass":"p","colour":{"nested":[1,2,{}]}}"#,
+    ) else {
+        panic!("not a join");
+    };
+    assert_eq!(join.position, Position::new(48.8566, -2.0).unwrap());
+    assert_eq!(join.range, Range::from_km(50.0).unwrap());
+    assert_eq!(join.range_max, Some(Range::from_km(200.5).unwrap()));
+    assert_eq!(join.profile.name.unwrap().as_str(), "ann");
+    let interests: Vec<_> = join.profile.interests.iter().map(|i| i.as_str()).collect();
+    assert_eq!(interests, ["chess", "go"]);
+    assert_eq!(join.give_up, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn what_an_update_leaves_out_or_sets_to_null_stays() {
+    let Command::Update(update) = command(r#"{"type":"update","range_km":5,"name":null}"#) else {
+        panic!("not an update");
+    };
+    assert_eq!(update.range, Some(Range::from_km(5.0).unwrap()));
+    assert!(update.position.is_none() && update.name.is_none() && update.interests.is_none());
+}
+
+#[test]
+fn what_is_not_an_object_is_bad_json() {
+    for text in [
+        "",
+        " ",
+        "null",
+        "[]",
+        "7",
+        "\"join\"",
+        "{",
+        "{\"type\":}",
+        "{} {}",
+        "{'a':1}",
+    ] {
+        assert_eq!(refused(text).0, ErrorCode::BadJson, "{text}");
+    }
+    assert_eq!(
+        refused(r#"{"type":"cancel","type":"cancel"}"#).0,
+        ErrorCode::BadJson
+    );
+}
+
+#[test]
+fn unknown_types_carry_their_id_back() {
+    let (code, message, id) = refused(r#"{"type":"jion","id":"7"}"#);
+    assert_eq!((code, id.as_deref()), (ErrorCode::UnknownType, Some("7")));
+    assert!(message.contains("join"), "{message}");
+}
+
+/// Each bad field with a word that its message must contain.
+#[test]
+fn bad_fields_are_named_with_their_bounds() {
+    let join = |fields: &str| format!(r#"{{"type":"join","id":"i",{fields}}}"#);
+    let at = r#""position":{"lat":1,"lon":2}"#;
+    let cases = [
+        (r#"{"id":"i"}"#.to_owned(), "`type` is missing"),
+        (
+            r#"{"type":7,"id":"i"}"#.to_owned(),
+            "`type` must be a string",
+        ),
+        (join(at), "`range_km` is missing"),
+        (join(r#""range_km":5"#), "`position` is missing"),
+        (
+            join(r#""range_km":5,"position":null"#),
+            "`position` is missing",
+        ),
+        (
+            join(r#""range_km":5,"position":[1,2]"#),
+            "`position` must be an object",
+        ),
+        (
+            join(r#""range_km":5,"position":{"lat":1}"#),
+            "`position.lon` is missing",
+        ),
+        (
+            join(r#""range_km":5,"position":{"lat":"1","lon":2}"#),
+            "`position.lat` must be a number from -90 to 90",
+        ),
+        (
+            join(r#""range_km":5,"position":{"lat":90.01,"lon":2}"#),
+            "-90 to 90",
+        ),
+        (
+            join(r#""range_km":5,"position":{"lat":1e999,"lon":2}"#),
+            "-90 to 90",
+        ),
+        (
+            join(r#""range_km":5,"position":{"lat":1,"lon":-180.5}"#),
+            "`position.lon` must be a number from -180 to 180",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":"5""#)),
+            "`range_km` must be a number from 2 to 20040",
+        ),
+        (join(&format!(r#"{at},"range_km":1.99"#)), "2 to 20040"),
+        (join(&format!(r#"{at},"range_km":-1e999"#)), "2 to 20040"),
+        (
+            join(&format!(r#"{at},"range_km":5,"max_range_km":20041"#)),
+            "`max_range_km` must be a number from 2 to 20040",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"name":7"#)),
+            "`name` must be a string",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"name":"{}""#, "x".repeat(33))),
+            "`name` must be at most 32",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"name":"a\u0007b""#)),
+            "control",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"name":"a\u202eb""#)),
+            "bidirectional",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"name":"\ud800""#)),
+            "Unicode",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"interests":"go""#)),
+            "`interests` must be a list of at most 8",
+        ),
+        (
+            join(&format!(
+                r#"{at},"range_km":5,"interests":[1,2,3,4,5,6,7,8,9]"#
+            )),
+            "at most 8",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"interests":[7]"#)),
+            "`interests` must be a string",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"interests":["  "]"#)),
+            "empty",
+        ),
+        (
+            join(&format!(
+                r#"{at},"range_km":5,"interests":["{}"]"#,
+                "x".repeat(25)
+            )),
+            "at most 24",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"give_up_s":0.5"#)),
+            "`give_up_s` must be a number from 1 to 3600",
+        ),
+        (
+            join(&format!(r#"{at},"range_km":5,"give_up_s":true"#)),
+            "1 to 3600",
+        ),
+        (r#"{"type":"say","id":"i"}"#.to_owned(), "`text` is missing"),
+        (
+            r#"{"type":"say","id":"i","text":""}"#.to_owned(),
+            "`text` must be a string of 1 to 2000",
+        ),
+        (
+            r#"{"type":"say","id":"i","text":["a"]}"#.to_owned(),
+            "1 to 2000",
+        ),
+        (
+            format!(r#"{{"type":"say","id":"i","text":"{}"}}"#, "é".repeat(2001)),
+            "1 to 2000",
+        ),
+        (
+            r#"{"type":"ack","id":"i","seq":-1}"#.to_owned(),
+            "`seq` must be a whole number",
+        ),
+        (
+            r#"{"type":"ack","id":"i","seq":1.5}"#.to_owned(),
+            "`seq` must be a whole number",
+        ),
+        (r#"{"type":"ack","id":"i"}"#.to_owned(), "`seq` is missing"),
+        (
+            r#"{"type":"typing","id":"i","on":"yes"}"#.to_owned(),
+            "`on` must be true or false",
+        ),
+        (
+            r#"{"type":"resume","id":"i","last_seq":0}"#.to_owned(),
+            "`token` is missing",
+        ),
+        (
+            r#"{"type":"resume","id":"i","token":"t","last_seq":"0"}"#.to_owned(),
+            "`last_seq` must be",
+        ),
+    ];
+    for (text, expected) in cases {
+        let (code, message, id) = refused(&text);
+        assert_eq!(code, ErrorCode::BadField, "{text}: {message}");
+        assert!(message.contains(expected), "{text}: {message}");
+        assert_eq!(id.as_deref(), Some("i"), "{text}");
+    }
+}
+
+#[test]
+fn a_bad_id_is_refused_and_not_carried_back() {
+    for id in ["7", "\"\"", &format!("\"{}\"", "x".repeat(65)), "{}"] {
+        let (code, message, carried) = refused(&format!(r#"{{"type":"cancel","id":{id}}}"#));
+        assert_eq!((code, carried), (ErrorCode::BadField, None), "{id}");
+        assert!(
+            message.contains("`id` must be a string of 1 to 64"),
+            "{message}"
+        );
+    }
+    let longest = format!(r#"{{"type":"cancel","id":"{}"}}"#, "ü".repeat(64));
+    assert!(decode(&longest, &BOUNDS).is_ok());
+}
+
+#[test]
+fn the_longest_text_is_counted_in_characters() {
+    let text = "🦀".repeat(2000);
+    let message = format!(r#"{{"type":"say","text":"{text}"}}"#);
+    let Ok(Request::Say { text: read }) = decode(&message, &BOUNDS).map(|m| m.request) else {
+        panic!("refused");
+    };
+    assert_eq!(read, text);
+}
+
+#[test]
+fn a_token_resumes_nothing() {
+    let (code, message, _) = refused(r#"{"type":"resume","token":"t","last_seq":0}"#);
+    assert_eq!(code, ErrorCode::BadToken);
+    assert!(message.contains("resume_window_s"), "{message}");
+}
+
+#[test]
+fn messages_to_the_client_have_the_fields_of_the_contract() {
+    let id = MessageId::from("m1");
+    let error = WireError::new(ErrorCode::WrongState, "no", Some(id.clone()));
+    let waiting = Event::Waiting {
+        range: Range::from_km(12.5).unwrap(),
+        waited_ms: 7,
+        nearby: Nearby::Few,
+        requeued: false,
+    };
+    let cases = [
+        (
+            Outgoing::Lobby(&waiting, Some(&id)),
+            r#"{"type":"waiting","id":"m1","range_km":12.5,"waited_ms":7,"nearby":"few","estimate_s":null}"#,
+        ),
+        (
+            Outgoing::Said {
+                seq: 1,
+                text: "a\"\n\u{1}é",
+                at_ms: 5,
+            },
+            r#"{"type":"said","seq":1,"text":"a\"\n\u0001é","at":5}"#,
+        ),
+        (
+            Outgoing::Accepted {
+                id: Some(&id),
+                seq: 2,
+                text: Some("t"),
+            },
+            r#"{"type":"accepted","id":"m1","seq":2}"#,
+        ),
+        (
+            Outgoing::Accepted {
+                id: None,
+                seq: 2,
+                text: None,
+            },
+            r#"{"type":"accepted","seq":2}"#,
+        ),
+        (
+            Outgoing::Delivered { seq: 3 },
+            r#"{"type":"delivered","seq":3}"#,
+        ),
+        (
+            Outgoing::Typing { on: true },
+            r#"{"type":"typing","on":true}"#,
+        ),
+        (
+            Outgoing::Error(&error),
+            r#"{"type":"error","code":"wrong_state","message":"no","id":"m1"}"#,
+        ),
+        (
+            Outgoing::Lobby(
+                &Event::PartnerLeft {
+                    reason: PartnerLeftReason::Lost,
+                },
+                None,
+            ),
+            r#"{"type":"partner_left","reason":"lost"}"#,
+        ),
+        (
+            Outgoing::Lobby(
+                &Event::Idle {
+                    reason: IdleReason::GaveUp,
+                },
+                None,
+            ),
+            r#"{"type":"idle","reason":"gave_up"}"#,
+        ),
+        (
+            Outgoing::Lobby(
+                &Event::GoingAway {
+                    reconnect_after_ms: 9,
+                },
+                None,
+            ),
+            r#"{"type":"going_away","reconnect_after_ms":9}"#,
+        ),
+    ];
+    for (outgoing, expected) in cases {
+        assert_eq!(encoded(outgoing), expected);
+    }
+}
+
+#[test]
+fn the_welcome_says_what_is_allowed() {
+    let welcome = Welcome {
+        server: "whisperchat/1",
+        session: "s",
+        resume_token: "t",
+        resume_window_s: 0,
+        ping_s: 0,
+        limits: WelcomeLimits {
+            max_message_bytes: 8192,
+            max_text_chars: 2000,
+            min_range_km: 2.0,
+            max_range_km: 20_040.0,
+            position_grid_km: 1.0,
+        },
+    };
+    insta::assert_snapshot!(
+        encoded(Outgoing::Welcome(&welcome)),
+        @r#"{"type":"welcome","protocol":1,"server":"whisperchat/1","session":"s","resume_token":"t","resume_window_s":0,"ping_s":0,"limits":{"max_message_bytes":8192,"max_text_chars":2000,"min_range_km":2.0,"max_range_km":20040.0,"position_grid_km":1.0}}"#
+    );
+}

@@ -1,0 +1,129 @@
+//! The command line: one file for each subcommand.
+
+mod chat;
+mod check_config;
+mod serve;
+
+use crate::config::{Config, ConfigError, Sources};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The exit status for a command line or a configuration that can't be used, as clap's own.
+const EXIT_USAGE: u8 = 2;
+
+/// A chat server that pairs people who are each within the other's range.
+#[derive(Debug, Parser)]
+#[command(
+    name = "whisperchat",
+    version,
+    about,
+    args_conflicts_with_subcommands = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default).
+    Serve(serve::ServeArgs),
+    /// Chat in the terminal.
+    Chat(chat::ChatArgs),
+    /// Check the configuration, and show what would be in force.
+    CheckConfig(ConfigArgs),
+}
+
+/// Where settings come from.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE", env = "WHISPERCHAT_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where people connect [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where operators ask whether the server lives and is ready [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<String>,
+    /// Any setting by its key, such as privacy.position_grid_km=5; may be repeated
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .ok_or_else(|| "must be KEY=VALUE, such as privacy.position_grid_km=5".to_owned())
+}
+
+impl ConfigArgs {
+    fn load(self) -> Result<Config, ConfigError> {
+        let addresses = [("listen", self.listen), ("admin_listen", self.admin_listen)];
+        let flags = addresses
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .chain(self.set)
+            .collect();
+        Config::load(&Sources {
+            file: self.config,
+            flags,
+        })
+    }
+}
+
+/// Runs the command line and returns the exit status: 0 for success, 1 for failure, 2 for a command line
+/// or a configuration that can't be used.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve::run(args),
+        Command::Chat(args) => current_thread(chat::run(args)),
+        Command::CheckConfig(args) => check_config::run(args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("whisperchat: {error:#}");
+        if error.is::<ConfigError>() {
+            ExitCode::from(EXIT_USAGE)
+        } else {
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn current_thread(
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default() {
+        let cli = Cli::try_parse_from(["whisperchat", "--listen", "127.0.0.1:1"]).unwrap();
+        assert!(cli.command.is_none());
+        let config = cli.serve.config.load().unwrap();
+        assert_eq!(config.listen.port(), 1);
+    }
+
+    #[test]
+    fn a_setting_without_a_value_is_refused() {
+        let error = Cli::try_parse_from(["whisperchat", "serve", "--set", "listen"]).unwrap_err();
+        assert!(error.to_string().contains("KEY=VALUE"), "{error}");
+    }
+}

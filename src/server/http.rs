@@ -1,0 +1,338 @@
+//! HTTP: routes, and the rules of the upgrade to WebSocket (RFC 6455, section 4.2).
+
+use super::listen::{Seat, Shared};
+use super::page;
+use crate::config::seconds;
+use crate::dialect::{Dialect, v1};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use fastwebsockets::upgrade::{UpgradeFut, is_upgrade_request, upgrade};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Bytes that a request's head may have; more is answered with 431.
+const HEAD_MAX_BYTES: usize = 16 * 1024;
+
+/// After how many seconds a client that found the server full may try again.
+const RETRY_AFTER_S: &str = "5";
+
+/// A connection that has become a WebSocket.
+pub(super) struct Upgraded<S> {
+    pub(super) stream: S,
+    /// What the client sent right after the request.
+    pub(super) early: Bytes,
+    pub(super) dialect: Dialect,
+    pub(super) seat: Seat,
+}
+
+/// An upgrade that has been agreed to but not answered yet.
+struct Agreed {
+    upgrade: UpgradeFut,
+    dialect: Dialect,
+    seat: Seat,
+}
+
+/// Answers requests until the connection ends or becomes a WebSocket.
+pub(super) async fn converse<S>(stream: S, shared: &Arc<Shared>) -> Option<Upgraded<S>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let agreed = Arc::new(Mutex::new(None));
+    let service = service_fn(|request| {
+        let response = respond(request, shared, &agreed);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(seconds(shared.config.limits.request_head_s))
+        .max_buf_size(HEAD_MAX_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut serving = pin!(serving);
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = shared.stopping.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "HTTP connection ended");
+    }
+    let Agreed {
+        upgrade,
+        dialect,
+        seat,
+    } = agreed.lock().take()?;
+    let upgraded = upgrade.await.ok()?.into_inner().into_inner();
+    let parts = upgraded.downcast::<TokioIo<S>>().ok()?;
+    Some(Upgraded {
+        stream: parts.io.into_inner(),
+        early: parts.read_buf,
+        dialect,
+        seat,
+    })
+}
+
+type Answer = Response<Full<Bytes>>;
+
+fn respond(
+    mut request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    agreed: &Mutex<Option<Agreed>>,
+) -> Answer {
+    let dialect = match request.uri().path() {
+        "/" => Some(Dialect::Classic),
+        "/v1/ws" => Some(Dialect::V1),
+        _ => None,
+    };
+    match dialect {
+        Some(dialect) if is_upgrade_request(&request) => {
+            match agree(&mut request, dialect, shared) {
+                Ok((answer, upgrade, seat)) => {
+                    *agreed.lock() = Some(Agreed {
+                        upgrade,
+                        dialect,
+                        seat,
+                    });
+                    answer
+                }
+                Err(refusal) => *refusal,
+            }
+        }
+        Some(Dialect::V1) => with_header(
+            sentence(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket address."),
+            header::UPGRADE,
+            "websocket",
+        ),
+        _ => page_or_not_found(&request),
+    }
+}
+
+fn page_or_not_found(request: &Request<Incoming>) -> Answer {
+    let Some(file) = page::file(request.uri().path()) else {
+        return sentence(StatusCode::NOT_FOUND, "There is nothing at this address.");
+    };
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        file
+    } else {
+        let refusal = sentence(StatusCode::METHOD_NOT_ALLOWED, "This can only be read.");
+        with_header(refusal, header::ALLOW, "GET, HEAD")
+    }
+}
+
+/// Checks everything that is to be checked before a WebSocket is agreed to, and keeps a seat for it.
+fn agree(
+    request: &mut Request<Incoming>,
+    dialect: Dialect,
+    shared: &Arc<Shared>,
+) -> Result<(Answer, UpgradeFut, Seat), Box<Answer>> {
+    let bad = |message| Err(Box::new(sentence(StatusCode::BAD_REQUEST, message)));
+    if request.method() != Method::GET || request.version() != Version::HTTP_11 {
+        return bad("A WebSocket begins with a GET request of HTTP/1.1.");
+    }
+    let headers = request.headers();
+    if only(headers, &header::SEC_WEBSOCKET_VERSION) != Some(b"13") {
+        let refusal = sentence(
+            StatusCode::UPGRADE_REQUIRED,
+            "Sec-WebSocket-Version must be 13.",
+        );
+        return Err(Box::new(with_header(
+            refusal,
+            header::SEC_WEBSOCKET_VERSION,
+            "13",
+        )));
+    }
+    let key = only(headers, &header::SEC_WEBSOCKET_KEY);
+    if key
+        .and_then(|key| STANDARD.decode(key).ok())
+        .is_none_or(|key| key.len() != 16)
+    {
+        return bad("There must be one Sec-WebSocket-Key, 16 bytes in base64.");
+    }
+    if !is_origin_allowed(headers, &shared.config.security.allowed_origins) {
+        let message = "Pages of this origin may not connect to this server.";
+        return Err(Box::new(sentence(StatusCode::FORBIDDEN, message)));
+    }
+    let subprotocol = match (dialect, offers_v1(headers)) {
+        (Dialect::Classic, _) | (Dialect::V1, None) => None,
+        (Dialect::V1, Some(true)) => Some(v1::SUBPROTOCOL),
+        (Dialect::V1, Some(false)) => {
+            return bad("The only subprotocol spoken here is whisperchat.v1.json.");
+        }
+    };
+    let Some(seat) = shared.seat() else {
+        let message = "The server is full or stopping. Try again in a moment.";
+        let refusal = sentence(StatusCode::SERVICE_UNAVAILABLE, message);
+        return Err(Box::new(with_header(
+            refusal,
+            header::RETRY_AFTER,
+            RETRY_AFTER_S,
+        )));
+    };
+    let Ok((answer, upgrade)) = upgrade(request) else {
+        return bad("This is not a WebSocket handshake.");
+    };
+    let mut answer = answer.map(|_| Full::default());
+    if let Some(subprotocol) = subprotocol {
+        answer = with_header(answer, header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    Ok((answer, upgrade, seat))
+}
+
+/// The value of a header that must be there exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value.as_bytes()),
+        _ => None,
+    }
+}
+
+/// Whether this protocol is among the offered ones; `None` if none is offered.
+fn offers_v1(headers: &HeaderMap) -> Option<bool> {
+    let mut offers = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|offer| !offer.is_empty())
+        .peekable();
+    offers.peek()?;
+    Some(offers.any(|offer| offer == v1::SUBPROTOCOL.as_bytes()))
+}
+
+/// Programs send no `Origin`. Browsers do, and a page may connect if it comes from this server (its origin
+/// has the host that was asked for) or is allowed by name.
+fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    if !headers.contains_key(header::ORIGIN) {
+        return true;
+    }
+    let Some(origin) =
+        only(headers, &header::ORIGIN).and_then(|origin| str::from_utf8(origin).ok())
+    else {
+        return false;
+    };
+    if allowed
+        .iter()
+        .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+    {
+        return true;
+    }
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let default_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    let host = only(headers, &header::HOST).and_then(|host| str::from_utf8(host).ok());
+    let without_port = |authority: &str| {
+        let bare = authority.strip_suffix(default_port).unwrap_or(authority);
+        bare.to_ascii_lowercase()
+    };
+    host.is_some_and(|host| without_port(host) == without_port(authority))
+}
+
+/// An answer for people who look at it with a browser or curl.
+fn sentence(status: StatusCode, message: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from_static(message.as_bytes())));
+    *answer.status_mut() = status;
+    with_header(answer, header::CONTENT_TYPE, "text/plain; charset=utf-8")
+}
+
+fn with_header(mut answer: Answer, name: HeaderName, value: &'static str) -> Answer {
+    answer
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(origin: &str, host: &str, allowed: &[&str]) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, origin.parse().unwrap());
+        headers.insert(header::HOST, host.parse().unwrap());
+        let allowed: Vec<_> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
+        is_origin_allowed(&headers, &allowed)
+    }
+
+    #[test]
+    fn pages_of_the_same_host_may_connect() {
+        for (origin, host) in [
+            ("http://localhost:8080", "localhost:8080"),
+            ("https://chat.example", "chat.example"),
+            ("https://Chat.Example", "chat.example:443"),
+            ("http://chat.example:80", "chat.example"),
+            ("http://[::1]:8080", "[::1]:8080"),
+        ] {
+            assert!(allows(origin, host, &[]), "{origin} at {host}");
+        }
+    }
+
+    #[test]
+    fn other_pages_may_not_unless_allowed_by_name() {
+        for origin in [
+            "https://evil.example",
+            "https://chat.example.evil.example",
+            "https://chat.example:444",
+            "null",
+            "file://",
+            "",
+        ] {
+            assert!(
+                !allows(origin, "chat.example", &["https://friend.example"]),
+                "{origin}"
+            );
+        }
+        assert!(allows(
+            "https://friend.example",
+            "chat.example",
+            &["https://friend.example"]
+        ));
+        assert!(allows("null", "chat.example", &["*"]));
+    }
+
+    #[test]
+    fn two_origins_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "chat.example".parse().unwrap());
+        for origin in ["http://chat.example", "https://evil.example"] {
+            headers.append(header::ORIGIN, origin.parse().unwrap());
+        }
+        assert!(!is_origin_allowed(&headers, &[]));
+    }
+
+    #[test]
+    fn offers_are_read_from_all_headers_and_lists() {
+        let offers = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                let value = HeaderValue::from_static(value);
+                headers.append(header::SEC_WEBSOCKET_PROTOCOL, value);
+            }
+            offers_v1(&headers)
+        };
+        assert_eq!(offers(&[]), None);
+        assert_eq!(offers(&[" , "]), None);
+        assert_eq!(offers(&["chat"]), Some(false));
+        assert_eq!(offers(&["chat, whisperchat.v1.json"]), Some(true));
+        assert_eq!(offers(&["chat", "whisperchat.v1.json"]), Some(true));
+        assert_eq!(offers(&["whisperchat.v1.jsonx"]), Some(false));
+    }
+}

@@ -1,0 +1,258 @@
+//! Accepting connections, and refusing them before descriptors run out.
+
+use super::connection::{self, Rules};
+use super::hub::Hub;
+use super::{admin, http};
+use crate::config::{Config, seconds};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Descriptors that are kept free for everything that is not a client: listeners, files, the runtime.
+const DESCRIPTORS_RESERVED: usize = 64;
+
+/// Of the descriptors for clients, one in this many is kept for connections that are not WebSockets, so
+/// that a full server can still say that it is full.
+const HTTP_SHARE: usize = 64;
+
+/// How long accepting pauses when it fails for lack of something.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    admin_listener: Option<TcpListener>,
+    shared: Arc<Shared>,
+}
+
+/// Why a server can't start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} ({setting}): {cause}")]
+pub struct ServerError {
+    address: SocketAddr,
+    setting: &'static str,
+    cause: io::Error,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) rules: Arc<Rules>,
+    /// Cancelled when the server begins to stop.
+    pub(super) stopping: CancellationToken,
+    seats: Arc<Seats>,
+    connections: Arc<Semaphore>,
+}
+
+/// How many WebSockets there may be.
+#[derive(Debug)]
+struct Seats {
+    taken: AtomicUsize,
+    max: usize,
+}
+
+/// Room for one WebSocket, as long as it is held.
+#[derive(Debug)]
+pub(super) struct Seat(Arc<Seats>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// Room for one more WebSocket, unless the server is full or stops.
+    pub(super) fn seat(&self) -> Option<Seat> {
+        if self.stopping.is_cancelled() {
+            return None;
+        }
+        let below_max = |taken| (taken < self.seats.max).then_some(taken + 1);
+        self.seats
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_max)
+            .ok()
+            .map(|_| Seat(Arc::clone(&self.seats)))
+    }
+
+    /// Whether there is room for one more WebSocket.
+    pub(super) fn is_full(&self) -> bool {
+        self.seats.taken.load(Ordering::Relaxed) >= self.seats.max
+    }
+}
+
+impl Server {
+    /// Listens where the settings say. Nothing is accepted before [`run`](Self::run).
+    ///
+    /// Raises the process's soft limit of open files to the hard one, and allows as many connections as
+    /// that leaves room for, unless the settings say fewer.
+    ///
+    /// # Errors
+    /// [`ServerError`] if an address can't be listened on.
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let listener = listen(config.listen, "listen").await?;
+        let admin_listener = match config.admin_listen {
+            Some(address) => Some(listen(address, "admin_listen").await?),
+            None => None,
+        };
+        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let connections = descriptors
+            .saturating_sub(DESCRIPTORS_RESERVED)
+            .clamp(2, Semaphore::MAX_PERMITS);
+        let possible = connections - (connections / HTTP_SHARE).max(1);
+        let max = match config.limits.max_connections {
+            0 => possible,
+            asked => {
+                if asked > possible {
+                    tracing::warn!(
+                        asked,
+                        possible,
+                        "fewer connections than asked for: open files"
+                    );
+                }
+                asked.min(possible)
+            }
+        };
+        let rules = Rules {
+            hub: Hub::new(&config),
+            bounds: config.bounds(),
+            message_max_bytes: config.limits.max_message_bytes,
+            errors_per_minute: config.limits.errors_per_minute,
+            close_timeout: seconds(config.limits.close_s),
+        };
+        Ok(Self {
+            listener,
+            admin_listener,
+            shared: Arc::new(Shared {
+                config,
+                rules: Arc::new(rules),
+                stopping: CancellationToken::new(),
+                seats: Arc::new(Seats {
+                    taken: AtomicUsize::new(0),
+                    max,
+                }),
+                connections: Arc::new(Semaphore::new(connections)),
+            }),
+        })
+    }
+
+    /// Where people connect.
+    ///
+    /// # Errors
+    /// If the operating system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Where operators connect, if anywhere.
+    ///
+    /// # Errors
+    /// If the operating system does not say.
+    pub fn admin_addr(&self) -> Option<io::Result<SocketAddr>> {
+        self.admin_listener.as_ref().map(TcpListener::local_addr)
+    }
+
+    /// How many WebSocket connections there may be at once.
+    pub fn connections_max(&self) -> usize {
+        self.shared.seats.max
+    }
+
+    /// Serves until `stop` is cancelled, then tells every client that the server goes away, and returns
+    /// when all connections have ended or the time for it is over.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self {
+            listener,
+            admin_listener,
+            shared,
+        } = self;
+        let tasks = TaskTracker::new();
+        let timer = tokio::spawn({
+            let rules = Arc::clone(&shared.rules);
+            async move { rules.hub.run_timer().await }
+        });
+        let admin = admin_listener
+            .map(|listener| tokio::spawn(admin::serve(listener, Arc::clone(&shared))));
+        tokio::select! {
+            () = accept(&listener, &shared, &tasks) => {}
+            () = stop.cancelled() => {}
+        }
+        drop(listener);
+        let (sessions, _) = shared.rules.hub.census();
+        tracing::info!(sessions, "stopping");
+        shared.stopping.cancel();
+        shared.rules.hub.drain();
+        tasks.close();
+        let limit = seconds(shared.config.limits.stop_s);
+        if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
+            tracing::warn!(connections = tasks.len(), "cut off: stopping took too long");
+        }
+        timer.abort();
+        if let Some(admin) = admin {
+            admin.abort();
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|cause| ServerError {
+            address,
+            setting,
+            cause,
+        })
+}
+
+/// Accepts connections for as long as it is polled.
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracker) {
+    let mut has_complained = false;
+    loop {
+        // Never closed, so there always is a permit at some time.
+        let Ok(permit) = Arc::clone(&shared.connections).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                has_complained = false;
+                // Small messages are what this is about; a socket that can't do without delay still works.
+                let _ = stream.set_nodelay(true);
+                tasks.spawn(serve(stream, Arc::clone(shared), permit));
+            }
+            Err(error) => {
+                // Of one client: gone before it was accepted. Of the process or the system: too many
+                // open files, no memory. The next client may fare better, after a pause for the latter.
+                if !std::mem::replace(&mut has_complained, true) {
+                    tracing::error!(%error, "cannot accept connections");
+                }
+                drop(permit);
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection from its first byte to its last.
+async fn serve<S>(stream: S, shared: Arc<Shared>, permit: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // Boxed, so that what HTTP needs is not part of the task for the life of the WebSocket.
+    let Some(upgraded) = Box::pin(http::converse(stream, &shared)).await else {
+        return;
+    };
+    let rules = Arc::clone(&shared.rules);
+    drop(shared);
+    let end = connection::run(upgraded.stream, upgraded.early, upgraded.dialect, rules).await;
+    tracing::debug!(?end, "connection ended");
+    drop((upgraded.seat, permit));
+}

@@ -1,0 +1,24 @@
+//! The thin shell around the rooms: sockets, HTTP, WebSocket frames, and nothing of the rules of matching.
+//!
+//! - `listen`: accepting, and refusing before descriptors run out
+//! - `http`: routes, the rules of the upgrade, the page
+//! - `gate`: which frames a client may send, decided from their headers
+//! - `frames`: whole frames through `fastwebsockets`, in memory
+//! - `connection`: one task for each connection
+//! - `outbox`: what waits to be sent to a connection, bounded
+//! - `hub`: the lobby behind its lock, and the chats
+//! - `admin`: the operators' listener
+//!
+//! Nothing outside this module knows `hyper` or `fastwebsockets`.
+
+mod admin;
+mod connection;
+mod frames;
+mod gate;
+mod http;
+mod hub;
+mod listen;
+mod outbox;
+mod page;
+
+pub use listen::{Server, ServerError};

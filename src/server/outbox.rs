@@ -1,0 +1,293 @@
+//! What waits to be sent to a connection: bytes of frames, bounded.
+//!
+//! Whoever has something to tell a connection puts it into words and frames at once, in the connection's
+//! dialect, and wakes its task, which sends all that has gathered with one write. An outbox that is full
+//! ends its connection: a client that does not read costs a known amount and holds up nobody.
+
+use super::frames;
+use super::hub::ChatSeat;
+use crate::dialect::{CloseCode, Dialect, Outgoing, Speaker, Spoken, classic};
+use parking_lot::Mutex;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::task::{Context, Waker};
+
+/// The bounds of an outbox.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OutboxBounds {
+    pub(super) bytes: usize,
+    pub(super) events: usize,
+}
+
+/// One connection's outbox, and what others must know of the connection to fill it.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    bounds: OutboxBounds,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    speaker: Speaker,
+    /// Frames that nobody has taken to send yet. Has no memory of its own while empty.
+    bytes: Vec<u8>,
+    events: usize,
+    /// Frames that have been taken and are not all sent yet; they count against the bounds.
+    taken_bytes: usize,
+    taken_events: usize,
+    /// Once set, nothing more is told; the frames before it are sent, then the close frame.
+    hang_up: Option<HangUp>,
+    /// The connection's task, if it sleeps.
+    sleeper: Option<Waker>,
+    seat: Option<ChatSeat>,
+}
+
+/// How the server ends a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HangUp {
+    pub(super) code: CloseCode,
+    pub(super) reason: Cow<'static, str>,
+}
+
+/// What the connection's task finds.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// Frames to send.
+    Frames(Vec<u8>),
+    /// The last frames, ending with a close frame.
+    LastFrames(Vec<u8>, CloseCode),
+    /// Nothing; the task will be woken.
+    Nothing,
+}
+
+thread_local! {
+    /// Where messages are put into words before it is known whether they fit.
+    static WORDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Outbox {
+    pub(super) fn new(dialect: Dialect, bounds: OutboxBounds) -> Self {
+        Self {
+            bounds,
+            inner: Mutex::new(Inner {
+                speaker: Speaker::new(dialect),
+                bytes: Vec::new(),
+                events: 0,
+                taken_bytes: 0,
+                taken_events: 0,
+                hang_up: None,
+                sleeper: None,
+                seat: None,
+            }),
+        }
+    }
+
+    /// Tells the connection something. If that is too much, the connection ends.
+    pub(super) fn tell(&self, outgoing: Outgoing<'_>) {
+        let sleeper = WORDS.with_borrow_mut(|words| {
+            words.clear();
+            let mut inner = self.inner.lock();
+            match inner.speaker.speak(outgoing, words) {
+                Spoken::Frame => inner.push(self.bounds, words.len(), |bytes| {
+                    frames::append_text(words, bytes);
+                }),
+                Spoken::Nothing => {}
+                Spoken::HangUp(code, reason) => inner.hang_up(code, reason.into()),
+            }
+            inner.sleeper.take()
+        });
+        wake(sleeper);
+    }
+
+    /// Sends frames that are already framed; for answers to control frames.
+    pub(super) fn send_frames(&self, frames: &[u8]) {
+        let mut inner = self.inner.lock();
+        inner.push(self.bounds, frames.len(), |bytes| {
+            bytes.extend_from_slice(frames)
+        });
+        let sleeper = inner.sleeper.take();
+        drop(inner);
+        wake(sleeper);
+    }
+
+    /// Ends the connection after what it has been told so far. The first reason counts.
+    pub(super) fn hang_up(&self, code: CloseCode, reason: impl Into<Cow<'static, str>>) {
+        let mut inner = self.inner.lock();
+        inner.hang_up(code, reason.into());
+        let sleeper = inner.sleeper.take();
+        drop(inner);
+        wake(sleeper);
+    }
+
+    /// Ends the connection because the server stops.
+    pub(super) fn hang_up_going_away(&self) {
+        let code = self.inner.lock().speaker.going_away_code();
+        self.hang_up(code, "the server is going away");
+    }
+
+    /// A classic client has said who it is.
+    pub(super) fn bound(&self, bind: classic::Bind) {
+        if let Speaker::Classic(speaker) = &mut self.inner.lock().speaker {
+            speaker.bound(bind);
+        }
+    }
+
+    /// The connection's seat in its chat, if it has one.
+    pub(super) fn seat(&self) -> Option<ChatSeat> {
+        self.inner.lock().seat.clone()
+    }
+
+    pub(super) fn take_seat(&self, seat: ChatSeat) {
+        self.inner.lock().seat = Some(seat);
+    }
+
+    pub(super) fn leave_seat(&self) -> Option<ChatSeat> {
+        self.inner.lock().seat.take()
+    }
+
+    /// The connection's task runs: it needs no waking for what is told from now on.
+    pub(super) fn awake(&self) {
+        self.inner.lock().sleeper = None;
+    }
+
+    /// What there is to send; if nothing, the task of `cx` is woken when there is. What was taken before
+    /// has been sent.
+    pub(super) fn take(&self, cx: &Context<'_>) -> Taken {
+        let mut inner = self.inner.lock();
+        inner.taken_bytes = 0;
+        inner.taken_events = 0;
+        if let Some(HangUp { code, reason }) = inner.hang_up.clone() {
+            let mut frames = std::mem::take(&mut inner.bytes);
+            frames::append_close(code, &reason, &mut frames);
+            return Taken::LastFrames(frames, code);
+        }
+        if inner.bytes.is_empty() {
+            inner.sleeper = Some(cx.waker().clone());
+            return Taken::Nothing;
+        }
+        inner.taken_bytes = inner.bytes.len();
+        inner.taken_events = std::mem::take(&mut inner.events);
+        Taken::Frames(std::mem::take(&mut inner.bytes))
+    }
+}
+
+impl Inner {
+    /// Appends one event of about this size by `append`, unless the connection ends, or ends now because
+    /// that is too much.
+    fn push(&mut self, bounds: OutboxBounds, size: usize, append: impl FnOnce(&mut Vec<u8>)) {
+        if self.hang_up.is_some() {
+            return;
+        }
+        let bytes = self.bytes.len() + self.taken_bytes + size;
+        let events = self.events + self.taken_events + 1;
+        if bytes > bounds.bytes || events > bounds.events {
+            self.hang_up(CloseCode::TooSlow, "too much is waiting to be read".into());
+            return;
+        }
+        append(&mut self.bytes);
+        self.events += 1;
+    }
+
+    fn hang_up(&mut self, code: CloseCode, reason: Cow<'static, str>) {
+        self.hang_up.get_or_insert(HangUp { code, reason });
+    }
+}
+
+/// Wakes a task after the lock has been let go of.
+fn wake(sleeper: Option<Waker>) {
+    if let Some(sleeper) = sleeper {
+        sleeper.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox() -> Outbox {
+        let bounds = OutboxBounds {
+            bytes: 200,
+            events: 4,
+        };
+        Outbox::new(Dialect::V1, bounds)
+    }
+
+    fn take(outbox: &Outbox) -> Taken {
+        outbox.take(&Context::from_waker(Waker::noop()))
+    }
+
+    fn said(outbox: &Outbox, chars: usize) {
+        let text = "x".repeat(chars);
+        outbox.tell(Outgoing::Said {
+            seq: 1,
+            text: &text,
+            at_ms: 0,
+        });
+    }
+
+    #[test]
+    fn what_is_told_is_taken_together_and_leaves_nothing() {
+        let outbox = outbox();
+        said(&outbox, 1);
+        said(&outbox, 1);
+        let Taken::Frames(frames) = take(&outbox) else {
+            panic!("nothing to send");
+        };
+        assert_eq!(frames.len() % 2, 0);
+        assert_eq!(frames[..frames.len() / 2], frames[frames.len() / 2..]);
+        assert!(matches!(take(&outbox), Taken::Nothing));
+        assert_eq!(outbox.inner.lock().bytes.capacity(), 0);
+    }
+
+    fn is_too_slow(outbox: &Outbox) -> bool {
+        matches!(take(outbox), Taken::LastFrames(_, CloseCode::TooSlow))
+    }
+
+    #[test]
+    fn too_many_bytes_end_the_connection() {
+        let outbox = outbox();
+        said(&outbox, 100);
+        assert!(matches!(take(&outbox), Taken::Frames(_)));
+        // What was taken still counts until it is sent.
+        said(&outbox, 100);
+        assert!(is_too_slow(&outbox));
+    }
+
+    #[test]
+    fn too_many_events_end_the_connection() {
+        let outbox = outbox();
+        for _ in 0..4 {
+            outbox.tell(Outgoing::Typing { on: true });
+        }
+        let Taken::Frames(four) = take(&outbox) else {
+            panic!("four are allowed");
+        };
+        for _ in 0..5 {
+            outbox.tell(Outgoing::Typing { on: true });
+        }
+        let Taken::LastFrames(frames, CloseCode::TooSlow) = take(&outbox) else {
+            panic!("five are not");
+        };
+        // The four that were told before stay; the close frame follows, nothing else.
+        assert!(
+            frames.len() < four.len(),
+            "nothing is told while four are on their way"
+        );
+        assert_eq!(frames[0], 0x88);
+    }
+
+    #[test]
+    fn nothing_is_told_after_the_end() {
+        let outbox = outbox();
+        said(&outbox, 1);
+        outbox.hang_up(CloseCode::Normal, "bye");
+        outbox.hang_up(CloseCode::Protocol, "again");
+        said(&outbox, 1);
+        let Taken::LastFrames(frames, CloseCode::Normal) = take(&outbox) else {
+            panic!("the first reason counts");
+        };
+        let close = [&[0x88, 5], &1000_u16.to_be_bytes()[..], b"bye"].concat();
+        assert!(frames.ends_with(&close));
+        assert_eq!(frames.iter().filter(|byte| **byte == 0x81).count(), 1);
+    }
+}

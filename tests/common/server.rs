@@ -1,0 +1,157 @@
+//! The server as operators run it: the binary, its environment, its signals.
+
+use super::WAIT;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+/// What the server prints before the address it listens at.
+const ADDRESS_MARK: &str = "http://127.0.0.1:";
+
+/// A running server, killed when dropped.
+pub(crate) struct Server {
+    child: Option<Child>,
+    address: SocketAddr,
+    printed: Arc<Mutex<String>>,
+}
+
+impl Server {
+    /// Starts a server on a free port with settings by their dotted keys, such as
+    /// `("privacy.position_grid_km", "0")`, and waits until it listens.
+    pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whisperchat"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("WHISPERCHAT_") {
+                command.env_remove(name);
+            }
+        }
+        for (key, value) in settings {
+            let name = key.to_uppercase().replace('.', "__");
+            command.env(format!("WHISPERCHAT_{name}"), value);
+        }
+        let mut child = command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary was built for this test");
+
+        let printed = Arc::new(Mutex::new(String::new()));
+        let (found, address) = mpsc::channel();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        drain(stdout, &printed, Some(found));
+        drain(stderr, &printed, None);
+        let mut server = Self {
+            child: Some(child),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            printed,
+        };
+        server.address = address
+            .recv_timeout(WAIT)
+            .expect("the server prints its address on stdout");
+        server
+    }
+
+    /// A server that keeps positions exactly as they are given and accepts small ranges.
+    pub(crate) fn exact(settings: &[(&str, &str)]) -> Self {
+        let mut all = vec![
+            ("privacy.position_grid_km", "0"),
+            ("privacy.min_range_km", "0.1"),
+        ];
+        all.extend_from_slice(settings);
+        Self::start(&all)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("taken only here and by drop");
+        let pid = child.id();
+        let (report, status) = tokio::sync::oneshot::channel();
+        thread::spawn(move || report.send(child.wait()));
+        let Ok(status) = tokio::time::timeout(WAIT, status).await else {
+            send_signal("-KILL", pid);
+            panic!("the server still ran {WAIT:?} after it was asked to stop");
+        };
+        status
+            .expect("the thread reports")
+            .expect("it is our child")
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.terminate();
+        self.ended().await
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("taken only when it ends");
+        send_signal(signal, child.id());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if thread::panicking() {
+            let printed = self.printed.lock().map_or_else(
+                |poisoned| poisoned.into_inner().clone(),
+                |printed| printed.clone(),
+            );
+            eprintln!("the server printed:\n{printed}");
+        }
+    }
+}
+
+fn send_signal(signal: &str, pid: u32) {
+    let status = Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .status()
+        .expect("kill(1) is installed");
+    assert!(status.success(), "kill {signal} {pid} failed: {status}");
+}
+
+/// Keeps the pipe empty, what came out of it, and the first address seen in it.
+fn drain(
+    pipe: impl Read + Send + 'static,
+    printed: &Arc<Mutex<String>>,
+    mut found: Option<mpsc::Sender<SocketAddr>>,
+) {
+    let printed = Arc::clone(printed);
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if let Some(address) = address_in(&line)
+                && let Some(found) = found.take()
+            {
+                let _ = found.send(address);
+            }
+            if let Ok(mut printed) = printed.lock() {
+                printed.push_str(&line);
+                printed.push('\n');
+            }
+        }
+    });
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(ADDRESS_MARK)?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit());
+    let port: u16 = rest[..digits.unwrap_or(rest.len())].parse().ok()?;
+    Some(SocketAddr::from(([127, 0, 0, 1], port)))
+}

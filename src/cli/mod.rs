@@ -49,7 +49,7 @@ struct ConfigArgs {
     /// Where operators ask whether the server lives and is ready [default: nowhere]
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<String>,
-    /// Any setting by its key, such as privacy.position_grid_km=5; may be repeated
+    /// Any setting by its key, such as `log.level=debug`; may be repeated
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<(String, String)>,
 }

@@ -150,31 +150,37 @@ impl Conversation {
 mod tests {
     use super::*;
 
-    fn fresh(seq: u64) -> Result<Numbered, ConversationError> {
-        Ok(Numbered {
+    fn fresh(seq: u64) -> Numbered {
+        Numbered {
             seq,
             is_repeated: false,
-        })
+        }
     }
 
     #[test]
     fn each_direction_counts_from_one_without_gaps() {
         let mut conversation = Conversation::new();
-        assert_eq!(conversation.say(Side::First, None), fresh(1));
-        assert_eq!(conversation.say(Side::First, Some(&"a".into())), fresh(2));
-        assert_eq!(conversation.say(Side::Second, Some(&"a".into())), fresh(1));
-        assert_eq!(conversation.say(Side::First, None), fresh(3));
+        assert_eq!(conversation.say(Side::First, None), Ok(fresh(1)));
+        assert_eq!(
+            conversation.say(Side::First, Some(&"a".into())),
+            Ok(fresh(2))
+        );
+        assert_eq!(
+            conversation.say(Side::Second, Some(&"a".into())),
+            Ok(fresh(1))
+        );
+        assert_eq!(conversation.say(Side::First, None), Ok(fresh(3)));
     }
 
     #[test]
     fn the_same_id_is_the_same_message() {
         let mut conversation = Conversation::new();
         let id = MessageId::from("x");
-        assert_eq!(conversation.say(Side::First, Some(&id)), fresh(1));
-        assert_eq!(conversation.say(Side::First, None), fresh(2));
+        assert_eq!(conversation.say(Side::First, Some(&id)), Ok(fresh(1)));
+        assert_eq!(conversation.say(Side::First, None), Ok(fresh(2)));
         let again = conversation.say(Side::First, Some(&id)).unwrap();
         assert_eq!((again.seq, again.is_repeated), (1, true));
-        assert_eq!(conversation.say(Side::First, None), fresh(3));
+        assert_eq!(conversation.say(Side::First, None), Ok(fresh(3)));
     }
 
     #[test]

@@ -163,6 +163,7 @@ struct Location {
 }
 
 /// Writes 1 as `1.0` and 0.0000001 as that, not as `1e-7`, for the app's decoder.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn with_decimal_point<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = number.to_string();
     if !text.contains('.') {
@@ -182,13 +183,15 @@ impl Speaker {
         let frame = match outgoing {
             Outgoing::Lobby(Event::Matched { partner, .. }, _) => {
                 self.partner_name.clone_from(&partner.name);
-                self.from_partner("connected", "")
+                self.partners_frame("connected", "")
             }
-            Outgoing::Lobby(Event::PartnerLeft { .. }, _) => self.from_partner("disconnected", ""),
-            Outgoing::Said { text, .. } => self.from_partner("client", text),
+            Outgoing::Lobby(Event::PartnerLeft { .. }, _) => {
+                self.partners_frame("disconnected", "")
+            }
+            Outgoing::Said { text, .. } => self.partners_frame("client", text),
             Outgoing::Accepted {
                 text: Some(text), ..
-            } => self.from_own(text),
+            } => self.own_frame(text),
             Outgoing::Lobby(
                 Event::Idle {
                     reason: IdleReason::Expired,
@@ -206,7 +209,7 @@ impl Speaker {
         Spoken::Frame
     }
 
-    fn from_partner<'a>(&'a self, kind: &'static str, body: &'a str) -> Frame<'a> {
+    fn partners_frame<'a>(&'a self, kind: &'static str, body: &'a str) -> Frame<'a> {
         let name = self.partner_name.as_ref();
         Frame {
             kind,
@@ -222,7 +225,7 @@ impl Speaker {
         }
     }
 
-    fn from_own<'a>(&'a self, body: &'a str) -> Frame<'a> {
+    fn own_frame<'a>(&'a self, body: &'a str) -> Frame<'a> {
         let own = self.own.as_ref().expect("who says something has bound");
         Frame {
             kind: "client",

@@ -215,13 +215,11 @@ impl<'a> Fields<'a> {
             field::required(self.token, "token").and_then(|raw| field::string(raw, "token"));
         let last_seq = field::required(self.last_seq, "last_seq")
             .and_then(|raw| field::whole_number(raw, "last_seq"));
-        match token.map(drop).and(last_seq.map(drop)) {
-            Err(message) => (ErrorCode::BadField, message),
-            Ok(()) => {
-                let message = "this token resumes nothing: `resume_window_s` is 0 on this server";
-                (ErrorCode::BadToken, message.to_owned())
-            }
+        if let Err(message) = token.map(drop).and(last_seq.map(drop)) {
+            return (ErrorCode::BadField, message);
         }
+        let message = "this token resumes nothing: `resume_window_s` is 0 on this server";
+        (ErrorCode::BadToken, message.to_owned())
     }
 
     fn range_max(&self, bounds: &Bounds) -> Result<Option<Range>, FieldError> {

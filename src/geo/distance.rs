@@ -135,7 +135,7 @@ mod tests {
             // GeographicLib's GeodSolve manual: JFK to LHR.
             (40.6, -73.8, 51.6, -0.5, 5_551_759.400, 1e-3),
             // Pole to pole is half a meridian; Karney (2013): twice 10 001 965.729 m.
-            (90.0, 0.0, -90.0, 0.0, 20_003_931.4586, 1e-3),
+            (90.0, 0.0, -90.0, 0.0, 20_003_931.458_6, 1e-3),
             // A quarter of the equator, a * pi / 2.
             (0.0, 0.0, 0.0, 90.0, 10_018_754.171_394, 1e-5),
             // Across the date line, 2 degrees of the equator, a * pi / 90.

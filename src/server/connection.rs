@@ -151,7 +151,7 @@ impl<S> Connection<S> {
         let mut answers = Vec::new();
         let mut end = None;
         let batch = frames::read_all(whole, &mut answers, |received| {
-            end = self.handle(received);
+            end = self.handle(&received);
             end.is_none()
         });
         if !answers.is_empty() {
@@ -171,8 +171,8 @@ impl<S> Connection<S> {
         end
     }
 
-    fn handle(&mut self, received: Received<'_>) -> Option<End> {
-        match received {
+    fn handle(&mut self, received: &Received<'_>) -> Option<End> {
+        match *received {
             Received::Text {
                 payload,
                 is_final: true,

@@ -46,7 +46,7 @@ struct Header {
     is_final: bool,
     opcode: u8,
     payload_bytes: u64,
-    header_bytes: usize,
+    own_bytes: usize,
 }
 
 impl Gate {
@@ -88,7 +88,7 @@ impl Gate {
         };
         let fragmented_bytes = self.check(&header)?;
         // A payload that passed the check is at most 2³² bytes.
-        let frame_bytes = header.header_bytes + header.payload_bytes as usize;
+        let frame_bytes = header.own_bytes + header.payload_bytes as usize;
         if bytes.len() < frame_bytes {
             return Ok(None);
         }
@@ -165,7 +165,7 @@ impl Header {
             is_final: first & 0x80 != 0,
             opcode,
             payload_bytes,
-            header_bytes: 2 + length_bytes + 4,
+            own_bytes: 2 + length_bytes + 4,
         }))
     }
 }

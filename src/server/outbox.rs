@@ -103,7 +103,7 @@ impl Outbox {
     pub(super) fn send_frames(&self, frames: &[u8]) {
         let mut inner = self.inner.lock();
         inner.push(self.bounds, frames.len(), |bytes| {
-            bytes.extend_from_slice(frames)
+            bytes.extend_from_slice(frames);
         });
         let sleeper = inner.sleeper.take();
         drop(inner);

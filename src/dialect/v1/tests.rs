@@ -44,7 +44,7 @@ fn a_full_join_is_read() {
     assert_eq!(join.profile.name.unwrap().as_str(), "ann");
     let interests: Vec<_> = join.profile.interests.iter().map(|i| i.as_str()).collect();
     assert_eq!(interests, ["chess", "go"]);
-    assert_eq!(join.give_up, Some(Duration::from_secs(60)));
+    assert_eq!(join.give_up, Some(Duration::from_mins(1)));
 }
 
 #[test]
@@ -87,6 +87,7 @@ fn unknown_types_carry_their_id_back() {
 
 /// Each bad field with a word that its message must contain.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn bad_fields_are_named_with_their_bounds() {
     let join = |fields: &str| format!(r#"{{"type":"join","id":"i",{fields}}}"#);
     let at = r#""position":{"lat":1,"lon":2}"#;

@@ -1,0 +1,23 @@
+//! Ratios between contenders of one run, from what criterion has stored.
+
+use std::path::{Path, PathBuf};
+
+/// Where criterion keeps its results.
+fn results() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
+        PathBuf::from,
+    );
+    target.join("criterion")
+}
+
+/// The median time of a benchmark in ns, if it was run.
+pub fn median_ns(group: &str, contender: &str, parameter: &str) -> Option<f64> {
+    let folder = results()
+        .join(group.replace('/', "_"))
+        .join(contender)
+        .join(parameter);
+    let text = std::fs::read_to_string(folder.join("new/estimates.json")).ok()?;
+    let estimates: serde_json::Value = serde_json::from_str(&text).ok()?;
+    estimates["median"]["point_estimate"].as_f64()
+}

@@ -36,7 +36,7 @@ impl Classic {
     pub(crate) async fn bound(server: &Server, username: &str, place: Place, range: u32) -> Self {
         let mut client = Self::connect(server).await;
         client.bind(username, place, range).await;
-        client.expect_quiet().await;
+        client.socket.settle().await;
         client
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Server, within};
 use futures_util::{SinkExt, StreamExt};
+use std::collections::VecDeque;
 use std::fmt::Display;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -17,6 +18,8 @@ pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
     history: Vec<String>,
     pings: u32,
+    /// What came before the answer to a ping and was not asked for yet.
+    held: VecDeque<Message>,
 }
 
 impl Socket {
@@ -41,6 +44,7 @@ impl Socket {
             stream,
             history: Vec::new(),
             pings: 0,
+            held: VecDeque::new(),
         }
     }
 
@@ -63,17 +67,31 @@ impl Socket {
 
     /// Fails if anything comes before the answer to a ping.
     pub(crate) async fn expect_quiet(&mut self) {
+        self.settle().await;
+        if let Some(first) = self.held.front() {
+            self.fail(format!("wanted quiet, got {}", told(first)));
+        }
+    }
+
+    /// Returns when the server has handled everything sent so far: when it has answered a ping. What came
+    /// before the answer is kept for whoever asks next.
+    pub(crate) async fn settle(&mut self) {
         self.pings += 1;
-        let payload = format!("quiet {}", self.pings);
-        self.note("sent ping", &payload);
+        let payload = format!("ping {}", self.pings);
+        self.note("sent", &payload);
         let ping = Message::Ping(payload.clone().into());
         let sent = within("room to send a ping", self.stream.send(ping)).await;
         if let Err(error) = sent {
             self.fail(format!("sending a ping failed: {error}"));
         }
-        match self.next("the answer to a ping").await {
-            Message::Pong(answer) if answer == payload.as_bytes() => {}
-            other => self.fail(format!("wanted quiet, got {}", told(&other))),
+        loop {
+            match self.receive("the answer to a ping").await {
+                Message::Pong(answer) if answer == payload.as_bytes() => return,
+                Message::Close(frame) => {
+                    self.fail(format!("wanted the answer to a ping, got {frame:?}"))
+                }
+                other => self.held.push_back(other),
+            }
         }
     }
 
@@ -130,6 +148,13 @@ impl Socket {
 
     /// The next message that isn't the server's own ping.
     async fn next(&mut self, wanted: &str) -> Message {
+        match self.held.pop_front() {
+            Some(message) => message,
+            None => self.receive(wanted).await,
+        }
+    }
+
+    async fn receive(&mut self, wanted: &str) -> Message {
         loop {
             let came = tokio::time::timeout(super::WAIT, self.stream.next()).await;
             let message = match came {

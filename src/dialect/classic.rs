@@ -3,7 +3,7 @@
 //! The app's decoder is strict: every frame holds `type`, `from` and `body`, and coordinates always have a
 //! decimal point. Where somebody else is stays unsaid: anybody but the receiver is at 0.0, 0.0 with range 0.
 
-use super::field::{self, FieldError, Raw};
+use super::field::{self, Allowed, FieldError, Raw, required};
 use super::{Bounds, CloseCode, Outgoing, Spoken};
 use crate::geo::{Position, Range};
 use crate::lobby::{Event, IdleReason, Join, Profile};
@@ -80,28 +80,31 @@ pub fn decode(text: &str) -> Result<Bind, String> {
 }
 
 fn bind(fields: &Fields<'_>) -> Result<Bind, FieldError> {
-    let from = field::required(fields.from, "from")?;
-    let from: FromFields = field::object(from, "from", "`username`, `location` and `range`")?;
-    let location = field::required(from.location, "from.location")?;
-    let location: LocationFields = field::object(location, "from.location", "`lat` and `long`")?;
-    let number = |raw, field: &str, max: f64| {
-        field::required(raw, field).and_then(|raw| field::number(raw, field, -max, max))
-    };
-    let lat = number(location.lat, "from.location.lat", 90.0)?;
-    let long = number(location.long, "from.location.long", 180.0)?;
-    let username = field::required(from.username, "from.username")?;
+    let from: FromFields = required(fields.from, "from", |raw| {
+        field::object(raw, "`username`, `location` and `range`")
+    })?;
+    let location: LocationFields = required(from.location, "from.location", |raw| {
+        field::object(raw, "`lat` and `long`")
+    })?;
+    let lat = required(location.lat, "from.location.lat", |raw| {
+        field::number(raw, -90.0, 90.0)
+    })?;
+    let long = required(location.long, "from.location.long", |raw| {
+        field::number(raw, -180.0, 180.0)
+    })?;
+    let username = required(from.username, "from.username", field::string)?;
     Ok(Bind {
-        username: Private::new(field::string(username, "from.username")?.into()),
+        username: Private::new(username.into()),
         position: Position::new(lat, long).map_err(|error| error.to_string())?,
-        range_km: whole_km(field::required(from.range, "from.range")?)?,
+        range_km: required(from.range, "from.range", whole_km)?,
     })
 }
 
-fn whole_km(raw: &RawValue) -> Result<f64, FieldError> {
+fn whole_km(raw: &RawValue) -> Result<f64, Allowed> {
     serde_json::from_str::<f64>(raw.get())
         .ok()
         .filter(|km| *km >= 1.0 && *km <= f64::from(u32::MAX) && km.fract() == 0.0)
-        .ok_or_else(|| "`from.range` must be a whole number of km of at least 1".to_owned())
+        .ok_or_else(|| "a whole number of km of at least 1".to_owned())
 }
 
 impl Bind {

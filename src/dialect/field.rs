@@ -1,107 +1,145 @@
 //! Typed fields out of JSON, with refusals that name the field and what is allowed.
+//!
+//! What reads a value says only what is allowed ("a number from -90 to 90"); [`required`], [`optional`] and
+//! [`given`] make a sentence of it that names the field.
 
 use crate::lobby::Name;
 use crate::private::Private;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// A field as it stands in the message; `None` if it is absent or null.
+/// A field as it stands in the message; `None` if it is absent.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
 
 /// What is wrong with a field: a sentence.
 pub(super) type FieldError = String;
 
+/// What would be allowed, to be put after "must be".
+pub(super) type Allowed = String;
+
 /// A borrowed string where the JSON has no escapes, an owned one where it has.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A required field.
-pub(super) fn required<'a>(raw: Raw<'a>, field: &str) -> Result<&'a RawValue, FieldError> {
-    raw.ok_or_else(|| format!("`{field}` is missing"))
+/// For `deserialize_with`: keeps a null, which serde would take for an absent field.
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Raw<'de>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// A string.
-pub(super) fn string<'a>(raw: &'a RawValue, field: &str) -> Result<Cow<'a, str>, FieldError> {
-    serde_json::from_str::<Text<'a>>(raw.get())
+/// A field that must be there. A null is as good as nothing.
+pub(super) fn required<'a, T>(
+    raw: Raw<'a>,
+    field: &str,
+    read: impl FnOnce(&'a RawValue) -> Result<T, Allowed>,
+) -> Result<T, FieldError> {
+    // Nothing reads a null, so this finds out what would be allowed.
+    let found = raw.unwrap_or(RawValue::NULL);
+    let is_missing = is_null(found);
+    read(found).map_err(|allowed| {
+        if is_missing {
+            format!("`{field}` is missing: it must be {allowed}")
+        } else {
+            format!("`{field}` must be {allowed}")
+        }
+    })
+}
+
+/// A field that may be left out, or be null.
+pub(super) fn optional<'a, T>(
+    raw: Raw<'a>,
+    field: &str,
+    read: impl FnOnce(&'a RawValue) -> Result<T, Allowed>,
+) -> Result<Option<T>, FieldError> {
+    given(raw.filter(|raw| !is_null(raw)), field, read)
+}
+
+/// A field that may be left out, but must be good if it is there.
+pub(super) fn given<'a, T>(
+    raw: Raw<'a>,
+    field: &str,
+    read: impl FnOnce(&'a RawValue) -> Result<T, Allowed>,
+) -> Result<Option<T>, FieldError> {
+    raw.map(read)
+        .transpose()
+        .map_err(|allowed| format!("`{field}` must be {allowed}"))
+}
+
+fn is_null(raw: &RawValue) -> bool {
+    raw.get() == "null"
+}
+
+/// A string of any length.
+pub(super) fn string(raw: &RawValue) -> Result<Cow<'_, str>, Allowed> {
+    serde_json::from_str::<Text<'_>>(raw.get())
         .map(|text| text.0)
-        .map_err(|_| format!("`{field}` must be a string of Unicode characters"))
+        .map_err(|_| "a string of Unicode characters".to_owned())
 }
 
 /// A string of so many characters.
-pub(super) fn text<'a>(
-    raw: &'a RawValue,
-    field: &str,
-    chars_max: usize,
-) -> Result<Cow<'a, str>, FieldError> {
-    let refused = || format!("`{field}` must be a string of 1 to {chars_max} characters");
-    let text = string(raw, field).map_err(|_| refused())?;
+pub(super) fn text(raw: &RawValue, chars_max: usize) -> Result<Cow<'_, str>, Allowed> {
+    string(raw)
+        .ok()
+        .filter(|text| !text.is_empty() && is_of_at_most(text, chars_max))
+        .ok_or_else(|| format!("a string of 1 to {chars_max} characters"))
+}
+
+fn is_of_at_most(text: &str, chars_max: usize) -> bool {
     // Fewer bytes than characters allowed can't be too many characters.
-    let fits = text.len() <= chars_max || text.chars().count() <= chars_max;
-    if fits && !text.is_empty() {
-        Ok(text)
-    } else {
-        Err(refused())
-    }
+    text.len() <= chars_max || text.chars().count() <= chars_max
 }
 
 /// A finite number in bounds, both inclusive.
-pub(super) fn number(raw: &RawValue, field: &str, min: f64, max: f64) -> Result<f64, FieldError> {
+pub(super) fn number(raw: &RawValue, min: f64, max: f64) -> Result<f64, Allowed> {
     serde_json::from_str::<f64>(raw.get())
         .ok()
         .filter(|number| (min..=max).contains(number))
-        .ok_or_else(|| format!("`{field}` must be a number from {min} to {max}"))
+        .ok_or_else(|| format!("a number from {min} to {max}"))
 }
 
 /// A whole number that is not negative.
-pub(super) fn whole_number(raw: &RawValue, field: &str) -> Result<u64, FieldError> {
-    serde_json::from_str(raw.get())
-        .map_err(|_| format!("`{field}` must be a whole number of at least 0"))
+pub(super) fn whole_number(raw: &RawValue) -> Result<u64, Allowed> {
+    serde_json::from_str(raw.get()).map_err(|_| "a whole number of at least 0".to_owned())
 }
 
 /// `true` or `false`.
-pub(super) fn boolean(raw: &RawValue, field: &str) -> Result<bool, FieldError> {
-    serde_json::from_str(raw.get()).map_err(|_| format!("`{field}` must be true or false"))
+pub(super) fn boolean(raw: &RawValue) -> Result<bool, Allowed> {
+    serde_json::from_str(raw.get()).map_err(|_| "true or false".to_owned())
 }
 
 /// The fields of an object. `serde` would also take an array for a structure; the contract does not.
 pub(super) fn object<'a, T: Deserialize<'a>>(
     raw: &'a RawValue,
-    field: &str,
     fields: &str,
-) -> Result<T, FieldError> {
-    let refused = || format!("`{field}` must be an object with the fields {fields}");
-    if !raw.get().starts_with('{') {
-        return Err(refused());
-    }
-    serde_json::from_str(raw.get()).map_err(|_| refused())
+) -> Result<T, Allowed> {
+    Some(raw.get())
+        .filter(|json| json.starts_with('{'))
+        .and_then(|json| serde_json::from_str(json).ok())
+        .ok_or_else(|| format!("an object with {fields}"))
 }
 
 /// The elements of a list, each as it stands in the message.
-pub(super) fn list<'a>(
-    raw: &'a RawValue,
-    field: &str,
-    len_max: usize,
-) -> Result<Vec<&'a RawValue>, FieldError> {
+pub(super) fn list(raw: &RawValue, len_max: usize) -> Option<Vec<&RawValue>> {
     serde_json::from_str::<Vec<&RawValue>>(raw.get())
         .ok()
         .filter(|list| list.len() <= len_max)
-        .ok_or_else(|| format!("`{field}` must be a list of at most {len_max} strings"))
 }
 
 /// A name or an interest: trimmed, of so many characters, none of which can disturb the text around it.
-pub(super) fn name(raw: &RawValue, field: &str, chars_max: usize) -> Result<Name, FieldError> {
-    let text = string(raw, field)?;
+pub(super) fn name(raw: &RawValue, chars_max: usize) -> Result<Name, Allowed> {
+    let allowed = || {
+        format!(
+            "a string of at most {chars_max} Unicode characters, none of them a control or \
+             bidirectional-override character"
+        )
+    };
+    let text = string(raw).map_err(|_| allowed())?;
     let trimmed = text.trim();
-    if trimmed.chars().count() > chars_max {
-        return Err(format!("`{field}` must be at most {chars_max} characters"));
+    if is_of_at_most(trimmed, chars_max) && !trimmed.chars().any(is_disturbing) {
+        Ok(Private::new(trimmed.into()))
+    } else {
+        Err(allowed())
     }
-    if trimmed.chars().any(is_disturbing) {
-        return Err(format!(
-            "`{field}` must not contain control or bidirectional-override characters"
-        ));
-    }
-    Ok(Private::new(trimmed.into()))
 }
 
 /// Control characters, and those that override the direction of the text that follows (Unicode Standard

@@ -10,7 +10,7 @@
 //! assert_eq!(error.message, "`text` must be a string of 1 to 2000 characters");
 //! ```
 
-use super::field::{self, FieldError, Raw};
+use super::field::{self, Allowed, FieldError, Raw, given, optional, required};
 use super::{Bounds, ErrorCode, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::geo::{Position, Range};
 use crate::lobby::{
@@ -18,6 +18,7 @@ use crate::lobby::{
 };
 use crate::matching::Nearby;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -68,9 +69,9 @@ struct Fields<'a> {
     kind: Raw<'a>,
     #[serde(borrow)]
     id: Raw<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "field::present")]
     position: Raw<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "field::present")]
     range_km: Raw<'a>,
     #[serde(borrow)]
     max_range_km: Raw<'a>,
@@ -107,11 +108,9 @@ struct PositionFields<'a> {
 /// allowed; it carries the message's `id` where that could be read.
 pub fn decode<'a>(text: &'a str, bounds: &Bounds) -> Result<Message<'a>, WireError> {
     let fields = fields(text)?;
-    let id = match fields.id.map(|raw| field::text(raw, "id", ID_MAX_CHARS)) {
-        None => None,
-        Some(Ok(id)) => Some(MessageId::from(id)),
-        Some(Err(message)) => return Err(WireError::new(ErrorCode::BadField, message, None)),
-    };
+    let id = optional(fields.id, "id", |raw| field::text(raw, ID_MAX_CHARS))
+        .map_err(|message| WireError::new(ErrorCode::BadField, message, None))?
+        .map(MessageId::from);
     let refused = |(code, message)| WireError::new(code, message, id.clone());
     let request = request(&fields, bounds).map_err(refused)?;
     Ok(Message { id, request })
@@ -134,9 +133,7 @@ fn request<'a>(
     bounds: &Bounds,
 ) -> Result<Request<'a>, (ErrorCode, FieldError)> {
     let bad_field = |message| (ErrorCode::BadField, message);
-    let kind = field::required(fields.kind, "type")
-        .and_then(|raw| field::string(raw, "type"))
-        .map_err(bad_field)?;
+    let kind = required(fields.kind, "type", field::string).map_err(bad_field)?;
     let request = match &*kind {
         "join" => fields.join(bounds).map(Command::Join).map(Request::Lobby),
         "update" => fields
@@ -161,14 +158,9 @@ fn request<'a>(
 
 impl<'a> Fields<'a> {
     fn join(&self, bounds: &Bounds) -> Result<Join, FieldError> {
-        let range = range(
-            field::required(self.range_km, "range_km")?,
-            "range_km",
-            bounds,
-        )?;
         Ok(Join {
-            position: position(field::required(self.position, "position")?)?,
-            range,
+            position: required(self.position, "position", position)??,
+            range: required(self.range_km, "range_km", |raw| range(raw, bounds))?,
             range_max: self.range_max(bounds)?,
             profile: Profile {
                 name: self.name()?.filter(|name| !name.is_empty()),
@@ -180,11 +172,8 @@ impl<'a> Fields<'a> {
 
     fn update(&self, bounds: &Bounds) -> Result<Update, FieldError> {
         Ok(Update {
-            position: self.position.map(position).transpose()?,
-            range: self
-                .range_km
-                .map(|raw| range(raw, "range_km", bounds))
-                .transpose()?,
+            position: given(self.position, "position", position)?.transpose()?,
+            range: given(self.range_km, "range_km", |raw| range(raw, bounds))?,
             range_max: self.range_max(bounds)?,
             name: self.name()?,
             interests: self.interests()?,
@@ -193,29 +182,26 @@ impl<'a> Fields<'a> {
     }
 
     fn say(&self) -> Result<Request<'a>, FieldError> {
-        let raw = field::required(self.text, "text")?;
-        let text = field::text(raw, "text", TEXT_MAX_CHARS)?;
+        let text = required(self.text, "text", |raw| field::text(raw, TEXT_MAX_CHARS))?;
         Ok(Request::Say { text })
     }
 
     fn acknowledge(&self) -> Result<Request<'a>, FieldError> {
-        let seq = field::whole_number(field::required(self.seq, "seq")?, "seq")?;
+        let seq = required(self.seq, "seq", field::whole_number)?;
         Ok(Request::Acknowledge { seq })
     }
 
     fn typing(&self) -> Result<Request<'a>, FieldError> {
-        let on = field::boolean(field::required(self.on, "on")?, "on")?;
+        let on = required(self.on, "on", field::boolean)?;
         Ok(Request::Typing { on })
     }
 
     /// Sessions end with their connection here, as `resume_window_s: 0` in the welcome says: any token is
     /// a spent one.
     fn resume(&self) -> (ErrorCode, FieldError) {
-        let token =
-            field::required(self.token, "token").and_then(|raw| field::string(raw, "token"));
-        let last_seq = field::required(self.last_seq, "last_seq")
-            .and_then(|raw| field::whole_number(raw, "last_seq"));
-        if let Err(message) = token.map(drop).and(last_seq.map(drop)) {
+        let checked = required(self.token, "token", field::string)
+            .and_then(|_| required(self.last_seq, "last_seq", field::whole_number));
+        if let Err(message) = checked {
             return (ErrorCode::BadField, message);
         }
         let message = "this token resumes nothing: `resume_window_s` is 0 on this server";
@@ -223,60 +209,62 @@ impl<'a> Fields<'a> {
     }
 
     fn range_max(&self, bounds: &Bounds) -> Result<Option<Range>, FieldError> {
-        self.max_range_km
-            .map(|raw| range(raw, "max_range_km", bounds))
-            .transpose()
+        optional(self.max_range_km, "max_range_km", |raw| range(raw, bounds))
     }
 
     fn name(&self) -> Result<Option<Name>, FieldError> {
-        self.name
-            .map(|raw| field::name(raw, "name", NAME_MAX_CHARS))
-            .transpose()
+        optional(self.name, "name", |raw| field::name(raw, NAME_MAX_CHARS))
     }
 
     fn interests(&self) -> Result<Option<Vec<Name>>, FieldError> {
-        let Some(raw) = self.interests else {
-            return Ok(None);
-        };
-        let interest = |raw| {
-            let interest = field::name(raw, "interests", INTEREST_MAX_CHARS)?;
-            if interest.is_empty() {
-                return Err("`interests` must not contain an empty string".to_owned());
-            }
-            Ok(interest)
-        };
-        let list = field::list(raw, "interests", INTERESTS_MAX)?;
-        list.into_iter()
-            .map(interest)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        optional(self.interests, "interests", interests)
     }
 
     fn give_up(&self) -> Result<Option<Duration>, FieldError> {
         let (min, max) = GIVE_UP_S;
-        self.give_up_s
-            .map(|raw| field::number(raw, "give_up_s", min, max).map(Duration::from_secs_f64))
-            .transpose()
+        let seconds = optional(self.give_up_s, "give_up_s", |raw| {
+            field::number(raw, min, max)
+        })?;
+        Ok(seconds.map(Duration::from_secs_f64))
     }
 }
 
-fn position(raw: &serde_json::value::RawValue) -> Result<Position, FieldError> {
-    let fields: PositionFields = field::object(raw, "position", "`lat` and `lon`")?;
-    let coordinate = |raw, field: &str, max: f64| {
-        field::required(raw, field).and_then(|raw| field::number(raw, field, -max, max))
-    };
-    let lat = coordinate(fields.lat, "position.lat", 90.0)?;
-    let lon = coordinate(fields.lon, "position.lon", 180.0)?;
+/// A position, or what is wrong with one of its coordinates.
+fn position(raw: &RawValue) -> Result<Result<Position, FieldError>, Allowed> {
+    let allowed = "`lat` from -90 to 90 and `lon` from -180 to 180";
+    let fields: PositionFields = field::object(raw, allowed)?;
+    Ok(coordinates(&fields))
+}
+
+fn coordinates(fields: &PositionFields<'_>) -> Result<Position, FieldError> {
+    let lat = required(fields.lat, "position.lat", |raw| {
+        field::number(raw, -90.0, 90.0)
+    })?;
+    let lon = required(fields.lon, "position.lon", |raw| {
+        field::number(raw, -180.0, 180.0)
+    })?;
     Position::new(lat, lon).map_err(|error| error.to_string())
 }
 
-fn range(
-    raw: &serde_json::value::RawValue,
-    field: &str,
-    bounds: &Bounds,
-) -> Result<Range, FieldError> {
-    let km = field::number(raw, field, bounds.range_min_km, bounds.range_max_km)?;
-    Range::from_km(km).map_err(|error| error.to_string())
+fn range(raw: &RawValue, bounds: &Bounds) -> Result<Range, Allowed> {
+    let km = field::number(raw, bounds.range_min_km, bounds.range_max_km)?;
+    Ok(Range::from_km(km).expect("the bounds are valid ranges"))
+}
+
+fn interests(raw: &RawValue) -> Result<Vec<Name>, Allowed> {
+    let interest = |raw| {
+        field::name(raw, INTEREST_MAX_CHARS)
+            .ok()
+            .filter(|name| !name.is_empty())
+    };
+    field::list(raw, INTERESTS_MAX)
+        .and_then(|list| list.into_iter().map(interest).collect())
+        .ok_or_else(|| {
+            format!(
+                "a list of at most {INTERESTS_MAX} strings of 1 to {INTEREST_MAX_CHARS} characters, \
+                 none of them a control or bidirectional-override character"
+            )
+        })
 }
 
 /// The first message on every connection.

@@ -18,7 +18,7 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use slotmap::SecondaryMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 /// Everybody who is connected.
@@ -46,7 +46,8 @@ struct Floor {
 #[derive(Debug)]
 struct Clock {
     start: Instant,
-    start_epoch_ms: u64,
+    /// The start, as time since the Unix epoch.
+    start_epoch: Duration,
 }
 
 impl Clock {
@@ -56,7 +57,8 @@ impl Clock {
 
     /// Milliseconds since the Unix epoch. Counted from the start by the clock that never goes back.
     fn epoch_ms(&self) -> u64 {
-        self.start_epoch_ms + self.now().as_millis()
+        let now = self.start_epoch + self.start.elapsed();
+        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -136,7 +138,7 @@ impl Hub {
         };
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
-        let epoch = SystemTime::now()
+        let start_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Self {
@@ -148,7 +150,7 @@ impl Hub {
             }),
             clock: Clock {
                 start: Instant::now(),
-                start_epoch_ms: u64::try_from(epoch.as_millis()).unwrap_or(u64::MAX),
+                start_epoch,
             },
             timer_moved: Notify::new(),
             limits: WelcomeLimits {
@@ -250,7 +252,7 @@ impl Hub {
             match next {
                 None => moved.await,
                 Some(next) => {
-                    let wait = std::time::Duration::from_millis(next.millis_since(self.now()));
+                    let wait = Duration::from_millis(next.millis_since(self.now()));
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = moved => {}

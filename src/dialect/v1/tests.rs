@@ -97,8 +97,14 @@ fn bad_fields_are_named_with_their_bounds() {
             r#"{"type":7,"id":"i"}"#.to_owned(),
             "`type` must be a string",
         ),
-        (join(at), "`range_km` is missing"),
-        (join(r#""range_km":5"#), "`position` is missing"),
+        (
+            join(at),
+            "`range_km` is missing: it must be a number from 2 to 20040",
+        ),
+        (
+            join(r#""range_km":5"#),
+            "`position` is missing: it must be an object with `lat` from -90 to 90",
+        ),
         (
             join(r#""range_km":5,"position":null"#),
             "`position` is missing",
@@ -143,7 +149,7 @@ fn bad_fields_are_named_with_their_bounds() {
         ),
         (
             join(&format!(r#"{at},"range_km":5,"name":"{}""#, "x".repeat(33))),
-            "`name` must be at most 32",
+            "`name` must be a string of at most 32",
         ),
         (
             join(&format!(r#"{at},"range_km":5,"name":"a\u0007b""#)),
@@ -169,18 +175,18 @@ fn bad_fields_are_named_with_their_bounds() {
         ),
         (
             join(&format!(r#"{at},"range_km":5,"interests":[7]"#)),
-            "`interests` must be a string",
+            "`interests` must be a list of at most 8 strings of 1 to 24",
         ),
         (
             join(&format!(r#"{at},"range_km":5,"interests":["  "]"#)),
-            "empty",
+            "1 to 24",
         ),
         (
             join(&format!(
                 r#"{at},"range_km":5,"interests":["{}"]"#,
                 "x".repeat(25)
             )),
-            "at most 24",
+            "1 to 24",
         ),
         (
             join(&format!(r#"{at},"range_km":5,"give_up_s":0.5"#)),

@@ -46,7 +46,7 @@ pub(super) async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     let mut input = Input::start()?;
     let started = Session::new(criteria, limits, input.is_script);
     let (session, steps) = started.map_err(anyhow::Error::msg)?;
-    let talk = Talk {
+    let mut talk = Talk {
         session,
         connection,
         screen: Screen::new(input.printer.take()),
@@ -54,8 +54,10 @@ pub(super) async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
     };
     let stop = StopSignals::new()?;
     let outcome = talk.run(steps, input.lines, input.typing, stop).await;
+    talk.screen.finish();
     // Before an error is printed.
     drop(input.terminal);
+    talk.connection.close().await;
     outcome
 }
 
@@ -74,7 +76,7 @@ enum Flow {
 
 impl Talk {
     async fn run(
-        mut self,
+        &mut self,
         first: Vec<Step>,
         mut lines: mpsc::Receiver<String>,
         mut keys: Option<watch::Receiver<bool>>,
@@ -100,7 +102,6 @@ impl Talk {
                 () = until(ending_at) => self.session.stopped(),
             };
         }
-        self.connection.close().await;
         Ok(if self.session.has_succeeded() {
             ExitCode::SUCCESS
         } else {

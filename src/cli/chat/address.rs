@@ -58,7 +58,14 @@ impl FromStr for ServerAddress {
         let uri: Uri = format!("{scheme}://{authority}{path}{PATH}")
             .parse()
             .map_err(|_| AddressError)?;
-        if uri.host().is_none_or(str::is_empty) {
+        // The parser takes anything behind the colon; the colons of IPv6 stand in brackets.
+        let has_port = authority
+            .rsplit(']')
+            .next()
+            .is_some_and(|end| end.contains(':'));
+        let is_whole = uri.host().is_some_and(|host| !host.is_empty())
+            && (!has_port || uri.port_u16().is_some());
+        if !is_whole {
             return Err(AddressError);
         }
         Ok(Self { uri })

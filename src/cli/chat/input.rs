@@ -57,7 +57,6 @@ impl Input {
 
     /// None if this terminal can't do it.
     fn edited() -> anyhow::Result<Option<Self>> {
-        let terminal = TerminalMode::save()?;
         let config = Config::builder()
             .max_history_size(HISTORY_MAX)?
             .auto_add_history(true)
@@ -69,6 +68,7 @@ impl Input {
         let Ok(printer) = editor.create_external_printer() else {
             return Ok(None);
         };
+        let terminal = TerminalMode::save()?;
         let (sender, lines) = mpsc::channel(LINES_MAX);
         thread::Builder::new().spawn(move || {
             // Ctrl-C, Ctrl-D and a terminal that is gone all end the input.

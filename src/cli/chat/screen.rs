@@ -3,12 +3,16 @@
 use super::session::Line;
 use rustyline::ExternalPrinter;
 use std::io::{self, IsTerminal as _, Write as _};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Longer lines are cut: no server that keeps to the contract sends any.
 const LINE_MAX_CHARS: usize = 8192;
 
 /// What begins the second and every further line of a text: nobody can make one look like a new message.
 const CONTINUATION: &str = "\n    ";
+
+/// Narrower terminals break lines themselves: there would be hardly a word in each.
+const COLUMNS_MIN: usize = 20;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -18,6 +22,8 @@ const PLAIN: &str = "\x1b[0m";
 
 /// Up one row, and that row emptied.
 const ERASE_ROW_ABOVE: &str = "\x1b[A\x1b[2K";
+/// The printer ends every text with a new line: going up before prints nothing.
+const NO_ROW: &str = "\x1b[A\n";
 
 /// Prints above the line that is being typed.
 pub(super) type Printer = Box<dyn ExternalPrinter + Send>;
@@ -55,20 +61,37 @@ impl Screen {
         if self.is_last_faint {
             text.push_str(ERASE_ROW_ABOVE);
         }
-        // The printer ends every text with a new line: to print none, one row more is gone up.
-        text.push_str(&if is_erasure {
-            "\x1b[A".to_owned()
+        if is_erasure {
+            text.push_str(NO_ROW);
         } else {
-            rendered(line, self.has_colours)
-        });
-        text.push('\n');
+            text.push_str(&rendered(line, self.has_colours, self.columns()));
+            text.push('\n');
+        }
         self.is_last_faint = is_faint;
         self.print(text)
+    }
+
+    /// Waits until everything has been printed.
+    pub(super) fn finish(&mut self) {
+        if self.printer.is_some() {
+            // The printer holds one text that is not printed yet: the second waits for the first to be taken,
+            // and that for all before it. A terminal that is gone shows nothing anyway.
+            let _ = self
+                .print(NO_ROW.to_owned())
+                .and_then(|()| self.print(NO_ROW.to_owned()));
+        }
     }
 
     /// The person has entered a line, which now stands where the last row was.
     pub(super) fn line_was_entered(&mut self) {
         self.is_last_faint = false;
+    }
+
+    /// At how many columns lines are broken; none where that isn't a terminal's affair.
+    fn columns(&self) -> Option<usize> {
+        self.printer.as_ref()?;
+        let (columns, _) = terminal_size::terminal_size()?;
+        Some(usize::from(columns.0)).filter(|columns| *columns >= COLUMNS_MIN)
     }
 
     fn print(&mut self, text: String) -> io::Result<()> {
@@ -81,24 +104,72 @@ impl Screen {
     }
 }
 
-fn rendered(line: &Line, has_colours: bool) -> String {
-    let coloured = |colour: &str, text: String| {
+fn rendered(line: &Line, has_colours: bool, columns: Option<usize>) -> String {
+    let coloured = |colour: &str, text: &str| {
         if has_colours {
             format!("{colour}{text}{PLAIN}")
         } else {
-            text
+            text.to_owned()
         }
     };
+    let broken = |text: String| match columns {
+        Some(columns) => broken_at_words(&text, columns),
+        None => text,
+    };
     match line {
-        Line::Notice(text) => coloured(CYAN, format!("* {}", harmless(text))),
-        Line::Problem(text) => coloured(YELLOW, format!("! {}", harmless(text))),
-        Line::Faint(text) => coloured(DIM, format!("  {}", harmless(text))),
+        Line::Notice(text) => coloured(CYAN, &broken(format!("* {}", harmless(text)))),
+        Line::Problem(text) => coloured(YELLOW, &broken(format!("! {}", harmless(text)))),
+        Line::Faint(text) => {
+            let text = format!("  {}", harmless(text));
+            coloured(DIM, one_row(&text, columns))
+        }
         Line::Said { from, text } => {
-            let from = coloured(BOLD, format!("<{}>", harmless(from)));
-            format!("{from} {}", harmless(text))
+            let from = format!("<{}>", harmless(from));
+            let whole = broken(format!("{from} {}", harmless(text)));
+            match whole.strip_prefix(&from) {
+                Some(text) => format!("{}{text}", coloured(BOLD, &from)),
+                // The name itself is broken.
+                None => whole,
+            }
         }
         Line::NothingFaint => String::new(),
     }
+}
+
+/// The text with lines of at most so many columns, broken at spaces. A longer word is left to the terminal.
+fn broken_at_words(text: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    let indent = CONTINUATION.len() - 1;
+    for (at, line) in text.split('\n').enumerate() {
+        let mut used = 0;
+        if at > 0 {
+            out.push('\n');
+        }
+        for (at, word) in line.split(' ').enumerate() {
+            let width = word.width();
+            if at > 0 && used + 1 + width > columns && used > indent {
+                out.push_str(CONTINUATION);
+                used = indent;
+            } else if at > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(word);
+            used += width;
+        }
+    }
+    out
+}
+
+/// As much of the text as fits into one row, which can then be erased as one.
+fn one_row(text: &str, columns: Option<usize>) -> &str {
+    let mut left = columns.unwrap_or(usize::MAX);
+    let end = text.char_indices().find_map(|(at, character)| {
+        let fits = left.checked_sub(character.width().unwrap_or(0));
+        left = fits.unwrap_or(0);
+        fits.is_none().then_some(at)
+    });
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// A text that can't move the cursor, colour anything, turn the direction of what stands around it or
@@ -133,7 +204,7 @@ mod tests {
             from: "bob".to_owned(),
             text: text.to_owned(),
         };
-        rendered(&line, false)
+        rendered(&line, false, None)
     }
 
     #[test]
@@ -169,10 +240,30 @@ mod tests {
             text: "hi".to_owned(),
         };
         assert_eq!(
-            rendered(&line, true),
+            rendered(&line, true, None),
             "\u{1b}[1m<\u{fffd}[31mbob>\u{1b}[0m hi"
         );
-        assert!(!rendered(&line, false).contains('\u{1b}'));
+        assert!(!rendered(&line, false, None).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        let text = "* Waiting for someone within 50 km of you…";
+        let broken = "* Waiting for someone\n    within 50 km of\n    you…";
+        assert_eq!(broken_at_words(text, 22), broken);
+        assert_eq!(broken_at_words("* a\n    b c", 22), "* a\n    b c");
+        assert_eq!(
+            broken_at_words("<a> 日本語 日本語", 12),
+            "<a> 日本語\n    日本語"
+        );
+        let endless = "x".repeat(50);
+        assert_eq!(broken_at_words(&endless, 22), endless);
+    }
+
+    #[test]
+    fn a_faint_line_fits_into_one_row() {
+        assert_eq!(one_row("  日本語 is typing…", Some(7)), "  日本");
+        assert_eq!(one_row("  ann is typing…", Some(40)), "  ann is typing…");
     }
 
     #[test]

@@ -52,18 +52,23 @@ impl Classic {
 
     /// The next frame, which must be of this type and well formed.
     pub(crate) async fn expect(&mut self, kind: &str) -> Value {
-        let text = self.socket.next_text(kind).await;
-        let frame: Value = match serde_json::from_str(&text) {
-            Ok(frame) => frame,
-            Err(error) => self.socket.fail(format!("{error} in {text}")),
-        };
+        let frame = self.next_frame(kind).await;
         if frame["type"] != kind {
-            self.socket.fail(format!("wanted {kind}, got {text}"));
-        }
-        if let Some(problem) = malformation(&frame, &text) {
-            self.socket.fail(format!("{problem} in {text}"));
+            self.socket.fail(format!("wanted {kind}, got {frame}"));
         }
         frame
+    }
+
+    /// The next frame, which must be well formed.
+    pub(crate) async fn next_frame(&mut self, wanted: &str) -> Value {
+        let text = self.socket.next_text(wanted).await;
+        self.parsed(&text)
+    }
+
+    /// The next frame that came before the answer to a ping, if any did.
+    pub(crate) async fn arrived(&mut self) -> Option<Value> {
+        let text = self.socket.arrived().await?;
+        Some(self.parsed(&text))
     }
 
     /// The next frame must be this chat message; returns its `from`.
@@ -86,6 +91,11 @@ impl Classic {
         self.socket.expect_close().await
     }
 
+    /// Fails the test, telling what passed on this connection.
+    pub(crate) fn fail(&self, problem: impl std::fmt::Display) -> ! {
+        self.socket.fail(problem);
+    }
+
     /// Closes the connection properly.
     pub(crate) async fn close(self) {
         self.socket.close().await;
@@ -94,6 +104,17 @@ impl Classic {
     /// Cuts the connection without a word.
     pub(crate) fn cut(self) {
         drop(self.socket);
+    }
+
+    fn parsed(&self, text: &str) -> Value {
+        let frame: Value = match serde_json::from_str(text) {
+            Ok(frame) => frame,
+            Err(error) => self.socket.fail(format!("{error} in {text}")),
+        };
+        if let Some(problem) = malformation(&frame, text) {
+            self.socket.fail(format!("{problem} in {text}"));
+        }
+        frame
     }
 }
 

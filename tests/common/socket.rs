@@ -5,13 +5,16 @@ use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
 use std::fmt::Display;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// How much of what passed is told when a test fails.
 const HISTORY_SHOWN: usize = 12;
+
+/// What a connection may reserve for reading: tests hold thousands of connections at once.
+const READ_BUFFER_BYTES: usize = 4096;
 
 /// One connection of either dialect.
 pub(crate) struct Socket {
@@ -37,7 +40,11 @@ impl Socket {
         if let Some(subprotocol) = subprotocol {
             request = request.with_sub_protocol(subprotocol);
         }
-        let (stream, _) = within("the upgrade", client_async(request, tcp))
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0);
+        let upgrade = client_async_with_config(request, tcp, Some(config));
+        let (stream, _) = within("the upgrade", upgrade)
             .await
             .expect("the server upgrades");
         Self {
@@ -70,6 +77,15 @@ impl Socket {
         self.settle().await;
         if let Some(first) = self.held.front() {
             self.fail(format!("wanted quiet, got {}", told(first)));
+        }
+    }
+
+    /// What came before the answer to a ping, first things first, if anything did.
+    pub(crate) async fn arrived(&mut self) -> Option<String> {
+        self.settle().await;
+        match self.held.pop_front()? {
+            Message::Text(text) => Some(text.as_str().to_owned()),
+            other => self.fail(format!("wanted text, got {}", told(&other))),
         }
     }
 

@@ -144,6 +144,12 @@ impl V1 {
         waiting
     }
 
+    /// The next message that came before the answer to a ping, if any did.
+    pub(crate) async fn arrived(&mut self) -> Option<Value> {
+        let text = self.socket.arrived().await?;
+        Some(self.parsed(&text))
+    }
+
     /// Fails if anything comes before the answer to a ping.
     pub(crate) async fn expect_quiet(&mut self) {
         self.socket.expect_quiet().await;

@@ -3,6 +3,7 @@
 //! In the environment a setting is named `WHISPERCHAT_` and its key in capitals, `__` between levels:
 //! `WHISPERCHAT_PRIVACY__POSITION_GRID_KM=0`. A key that doesn't exist is an error everywhere.
 
+mod allowed;
 mod problem;
 
 use crate::dialect::Bounds;
@@ -158,15 +159,14 @@ impl Config {
     /// [`ConfigError`] names every mistake with where it stands and what is allowed.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let figment = figment(sources)?;
-        let file = sources.file.as_deref();
         let config: Self = figment
             .extract()
-            .map_err(|errors| ConfigError::from_figment(errors, file))?;
+            .map_err(|errors| ConfigError::from_figment(errors, &figment, sources))?;
         let mistakes = config.mistakes();
         if mistakes.is_empty() {
             Ok(config)
         } else {
-            Err(ConfigError::from_mistakes(&mistakes, &figment, file))
+            Err(ConfigError::from_mistakes(&mistakes, &figment, sources))
         }
     }
 
@@ -184,105 +184,50 @@ impl Config {
         }
     }
 
-    /// Every value that is out of bounds: its key and what is allowed.
-    fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = Vec::new();
-        let mut check = |key, is_good: bool, allowed: String| {
-            if !is_good {
-                mistakes.push((key, allowed));
-            }
-        };
-        let limits = &self.limits;
-        let grid = PrivacyGrid::new(self.privacy.position_grid_km);
-        check(
-            "privacy.position_grid_km",
-            grid.is_ok(),
-            "must be 0, or 0.01 to 1000".to_owned(),
-        );
-        let smallest = Range::from_km(self.privacy.min_range_km);
-        check(
-            "privacy.min_range_km",
-            smallest.is_ok() && self.privacy.min_range_km <= self.matching.max_range_km,
-            "must be above 0 and at most `matching.max_range_km`".to_owned(),
-        );
-        check(
-            "matching.max_range_km",
-            Range::from_km(self.matching.max_range_km).is_ok(),
-            format!("must be above 0 and at most {MAX_RANGE_KM}"),
-        );
-        for (key, seconds, min, max) in [
+    /// The keys of all values that are out of bounds.
+    fn mistakes(&self) -> Vec<&'static str> {
+        let Self {
+            privacy,
+            matching,
+            limits,
+            ..
+        } = self;
+        let numbers = [
+            ("matching.rematch_cooloff_s", matching.rematch_cooloff_s),
+            ("matching.max_wait_s", matching.max_wait_s),
+            ("limits.max_message_bytes", limits.max_message_bytes as f64),
+            ("limits.max_connections", limits.max_connections as f64),
+            ("limits.first_message_s", limits.first_message_s),
+            ("limits.request_head_s", limits.request_head_s),
+            ("limits.close_s", limits.close_s),
+            ("limits.outbox_bytes", limits.outbox_bytes as f64),
+            ("limits.outbox_events", limits.outbox_events as f64),
+            ("limits.errors_per_minute", limits.errors_per_minute as f64),
+            ("limits.reconnect_spread_s", limits.reconnect_spread_s),
+            ("limits.stop_s", limits.stop_s),
+        ];
+        let is_range = |km| Range::from_km(km).is_ok();
+        let others = [
             (
-                "matching.rematch_cooloff_s",
-                self.matching.rematch_cooloff_s,
-                0.0,
-                86_400.0,
+                "privacy.position_grid_km",
+                PrivacyGrid::new(privacy.position_grid_km).is_ok(),
             ),
             (
-                "matching.max_wait_s",
-                self.matching.max_wait_s,
-                1.0,
-                604_800.0,
+                "privacy.min_range_km",
+                is_range(privacy.min_range_km) && privacy.min_range_km <= matching.max_range_km,
             ),
+            ("matching.max_range_km", is_range(matching.max_range_km)),
             (
-                "limits.first_message_s",
-                limits.first_message_s,
-                0.1,
-                3600.0,
+                "log.level",
+                tracing_subscriber::EnvFilter::try_new(&self.log.level).is_ok(),
             ),
-            ("limits.request_head_s", limits.request_head_s, 0.1, 60.0),
-            ("limits.close_s", limits.close_s, 0.1, 60.0),
-            (
-                "limits.reconnect_spread_s",
-                limits.reconnect_spread_s,
-                0.0,
-                3600.0,
-            ),
-            ("limits.stop_s", limits.stop_s, 0.1, 3600.0),
-        ] {
-            let allowed = format!("must be {min} to {max} seconds");
-            check(key, (min..=max).contains(&seconds), allowed);
-        }
-        for (key, count, min, max) in [
-            (
-                "limits.max_message_bytes",
-                limits.max_message_bytes,
-                512,
-                65_536,
-            ),
-            (
-                "limits.max_connections",
-                limits.max_connections,
-                0,
-                10_000_000,
-            ),
-            (
-                "limits.outbox_bytes",
-                limits.outbox_bytes,
-                16_384,
-                16_777_216,
-            ),
-            ("limits.outbox_events", limits.outbox_events, 16, 65_536),
-            (
-                "limits.errors_per_minute",
-                limits.errors_per_minute,
-                1,
-                1000,
-            ),
-        ] {
-            check(
-                key,
-                (min..=max).contains(&count),
-                format!("must be {min} to {max}"),
-            );
-        }
-        let level = tracing_subscriber::EnvFilter::try_new(&self.log.level);
-        check(
-            "log.level",
-            level.is_ok(),
-            "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug"
-                .to_owned(),
-        );
-        mistakes
+        ];
+        numbers
+            .into_iter()
+            .map(|(key, number)| (key, allowed::is_within_bounds(key, number)))
+            .chain(others)
+            .filter_map(|(key, is_good)| (!is_good).then_some(key))
+            .collect()
     }
 }
 

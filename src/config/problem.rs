@@ -1,11 +1,16 @@
 //! Mistakes in the settings, said so that they can be found and put right.
 
-use super::ENV_PREFIX;
+use super::allowed::allowed;
+use super::{ENV_PREFIX, Sources};
 use figment::error::Kind;
-use figment::{Figment, Source};
+use figment::value::Value;
+use figment::{Figment, Metadata, Source};
 use std::fmt::Write as _;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
+
+/// Settings that have a flag of their own; the others are set by `--set`.
+const ADDRESS_FLAGS: &[&str] = &["listen", "admin_listen"];
 
 /// What is wrong with the settings: one line for each mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +27,11 @@ impl ConfigError {
         Self(vec![format!("{}: {}", file.display(), message.trim_end())])
     }
 
-    pub(super) fn from_figment(errors: figment::Error, file: Option<&Path>) -> Self {
+    pub(super) fn from_figment(
+        errors: figment::Error,
+        figment: &Figment,
+        sources: &Sources,
+    ) -> Self {
         let line = |error: figment::Error| {
             let mut path = error.path.clone();
             let problem = match &error.kind {
@@ -32,34 +41,57 @@ impl ConfigError {
                     }
                     unknown(&path, known)
                 }
-                kind => format!("`{}`: {kind}", path.join(".")),
+                kind => {
+                    let key = path.join(".");
+                    unusable(&key, figment).unwrap_or_else(|| format!("`{key}`: {kind}"))
+                }
             };
-            let source = error
-                .metadata
-                .as_ref()
-                .and_then(|metadata| metadata.source.as_ref());
-            let is_env = error
-                .metadata
-                .as_ref()
-                .is_some_and(|metadata| metadata.name.contains("environment"));
-            format!("{}{problem}", place(&path, source, is_env, file))
+            format!(
+                "{}{problem}",
+                place(&path, error.metadata.as_ref(), sources)
+            )
         };
         Self(errors.into_iter().map(line).collect())
     }
 
     pub(super) fn from_mistakes(
-        mistakes: &[(&'static str, String)],
+        mistakes: &[&'static str],
         figment: &Figment,
-        file: Option<&Path>,
+        sources: &Sources,
     ) -> Self {
-        let line = |(key, allowed): &(&'static str, String)| {
+        let line = |key: &&'static str| {
             let path: Vec<_> = key.split('.').map(str::to_owned).collect();
-            let metadata = figment.find_metadata(key);
-            let source = metadata.and_then(|metadata| metadata.source.as_ref());
-            let is_env = metadata.is_some_and(|metadata| metadata.name.contains("environment"));
-            format!("{}`{key}` {allowed}", place(&path, source, is_env, file))
+            let place = place(&path, figment.find_metadata(key), sources);
+            let problem = unusable(key, figment).expect("what is checked has words");
+            format!("{place}{problem}")
         };
         Self(mistakes.iter().map(line).collect())
+    }
+}
+
+/// "`a.b` must be 1 to 9, not 10"
+fn unusable(key: &str, figment: &Figment) -> Option<String> {
+    let mut message = format!("`{key}` {}", allowed(key)?);
+    if let Ok(value) = figment.find_value(key) {
+        let _ = write!(message, ", not {}", shown(&value));
+    }
+    Some(message)
+}
+
+/// A value as it would be written.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Bool(_, bool) => bool.to_string(),
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|whole| whole.to_string())
+            .or_else(|| number.to_u128().map(|whole| whole.to_string()))
+            .or_else(|| number.to_f64().map(|float| float.to_string()))
+            .unwrap_or_else(|| "this number".to_owned()),
+        Value::Array(..) => "a list".to_owned(),
+        Value::Dict(..) => "a table".to_owned(),
+        Value::Char(..) | Value::Empty(..) => "this".to_owned(),
     }
 }
 
@@ -80,16 +112,28 @@ fn unknown(path: &[String], known: &[&str]) -> String {
 }
 
 /// Where a setting was made: file and line, variable, or flag.
-fn place(path: &[String], source: Option<&Source>, is_env: bool, file: Option<&Path>) -> String {
-    if is_env {
+fn place(path: &[String], metadata: Option<&Metadata>, sources: &Sources) -> String {
+    if metadata.is_some_and(|metadata| metadata.name.contains("environment")) {
         return format!("{ENV_PREFIX}{}: ", path.join("__").to_uppercase());
     }
-    match (source, file) {
-        (Some(Source::File(_)), Some(file)) => match line_of(path, file) {
+    let source = metadata.and_then(|metadata| metadata.source.as_ref());
+    if let (Some(Source::File(_)), Some(file)) = (source, &sources.file) {
+        return match line_of(path, file) {
             Some(line) => format!("{}, line {line}: ", file.display()),
             None => format!("{}: ", file.display()),
-        },
-        _ => String::new(),
+        };
+    }
+    let key = path.join(".");
+    let is_here = |flag: &str| {
+        let rest = flag.strip_prefix(&key);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    match sources.flags.iter().rfind(|(flag, _)| is_here(flag)) {
+        Some((flag, _)) if ADDRESS_FLAGS.contains(&flag.as_str()) => {
+            format!("--{}: ", flag.replace('_', "-"))
+        }
+        Some((flag, _)) => format!("--set {flag}: "),
+        None => String::new(),
     }
 }
 

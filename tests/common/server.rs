@@ -1,11 +1,12 @@
 //! The server as operators run it: the binary, its environment, its signals.
 
-use super::WAIT;
+use super::{WAIT, within};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 /// What the server prints before the address it listens at.
 const ADDRESS_MARK: &str = "http://127.0.0.1:";
@@ -71,6 +72,33 @@ impl Server {
         self.address
     }
 
+    /// Everything it has printed, once that includes `wanted`.
+    pub(crate) async fn printed(&self, wanted: &str) -> String {
+        within(&format!("{wanted:?} to be printed"), async {
+            loop {
+                let printed = self.printed.lock().expect("nobody panics").clone();
+                if printed.contains(wanted) {
+                    return printed;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+
+    /// Where operators ask, if the settings said somewhere.
+    pub(crate) async fn admin_address(&self) -> SocketAddr {
+        const MARK: &str = "for operators: ";
+        let printed = self.printed(MARK).await;
+        let (_, line) = printed.split_once(MARK).expect("it was waited for");
+        address_in(line).expect("an address follows")
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("taken only when it ends").id()
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         self.signal("-TERM");
@@ -97,9 +125,9 @@ impl Server {
         self.ended().await
     }
 
-    fn signal(&self, signal: &str) {
-        let child = self.child.as_ref().expect("taken only when it ends");
-        send_signal(signal, child.id());
+    /// Sends it a signal as kill(1) names it, such as `-INT`.
+    pub(crate) fn signal(&self, signal: &str) {
+        send_signal(signal, self.pid());
     }
 }
 

@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -25,8 +26,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// Bytes that a poll reads at once: room for many small messages, and for the largest one.
-const READ_BYTES: usize = 128 * 1024;
+/// Bytes that are read at once: room for many small messages.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Bytes of the thread's buffer: what is read at once, after the largest frame that is not all there yet.
+const BUFFER_BYTES: usize = 128 * 1024;
 
 /// The span in which errors are counted.
 const ERROR_SPAN_MS: u64 = 60_000;
@@ -67,8 +71,12 @@ struct Connection<S> {
     dialect: Dialect,
     gate: Gate,
     has_spoken: bool,
-    /// The bytes of a frame that has begun to arrive.
-    partial_frame: Vec<u8>,
+    /// Bytes that have been read and not handled: those of a frame that has begun to arrive, or more.
+    unhandled: Vec<u8>,
+    /// Whether whole frames may be among them, which only need their turn.
+    has_backlog: bool,
+    /// Whether frames can no longer be told apart in what arrives, after one that broke the rules.
+    is_garbled: bool,
     /// The fragments of a message that has begun to arrive.
     partial_message: Vec<u8>,
     /// Frames on their way, and how much of them has been sent.
@@ -112,7 +120,9 @@ impl<S> Connection<S> {
             dialect,
             gate: Gate::new(rules.message_max_bytes),
             has_spoken: false,
-            partial_frame: Vec::new(),
+            unhandled: Vec::new(),
+            has_backlog: false,
+            is_garbled: false,
             partial_message: Vec::new(),
             sending: Vec::new(),
             sent: 0,
@@ -143,32 +153,49 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Handles the bytes that have arrived, and keeps those of a frame that is not all there yet. Returns
+    /// Handles the bytes that have arrived, or as many as are handled at once, and keeps the rest. Returns
     /// how the connection ends, if it does.
     fn receive(&mut self, bytes: &[u8]) -> Option<End> {
-        let admitted = self.gate.admit(bytes);
-        let (whole, rest) = bytes.split_at(admitted.whole_bytes);
         let mut answers = Vec::new();
         let mut end = None;
-        let batch = frames::read_all(whole, &mut answers, |received| {
-            end = self.handle(&received);
+        let violation = self.read_frames(bytes, &mut answers, |connection, received| {
+            end = connection.handle(&received);
             end.is_none()
         });
-        if !answers.is_empty() {
+        if matches!(end, Some(End::ByClient(_))) {
+            self.outbox.send_last_frames(&answers);
+        } else if !answers.is_empty() {
             self.outbox.send_frames(&answers);
         }
+        if let Some(Violation { code, reason }) = violation {
+            return Some(self.hang_up(code, reason));
+        }
+        end
+    }
+
+    /// Gives each whole frame to `handle` until that returns false, and keeps what is not whole or too much
+    /// at once. Returns what was wrong with the frame after those, if anything.
+    fn read_frames(
+        &mut self,
+        bytes: &[u8],
+        answers: &mut Vec<u8>,
+        mut handle: impl FnMut(&mut Self, Received<'_>) -> bool,
+    ) -> Option<Violation> {
+        let admitted = self.gate.admit(bytes);
+        let (whole, rest) = bytes.split_at(admitted.whole_bytes);
+        let batch = frames::read_all(whole, answers, |received| handle(self, received));
         let violation = match batch {
             Batch::Broken(violation) => Some(violation),
             Batch::Stopped => None,
             Batch::Done => admitted.violation,
         };
-        if let Some(Violation { code, reason }) = violation {
-            return Some(self.hang_up(code, reason));
+        // A frame that only the library refuses is whole, so what follows it begins with a frame.
+        self.is_garbled = admitted.violation.is_some();
+        self.has_backlog = admitted.is_more;
+        if !rest.is_empty() && !self.is_garbled {
+            self.unhandled = rest.to_vec();
         }
-        if end.is_none() && !rest.is_empty() {
-            self.partial_frame = rest.to_vec();
-        }
-        end
+        violation
     }
 
     fn handle(&mut self, received: &Received<'_>) -> Option<End> {
@@ -336,23 +363,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(end)
     }
 
-    /// Reads and handles everything that has arrived. Ready when the connection ends.
+    /// Reads and handles what has arrived, in portions. Ready when the connection ends.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.poll_arrived(cx, Self::receive)
+            .map(|end| end.unwrap_or(End::Lost))
+    }
+
+    /// Gives what has arrived to `take` until that returns something. Ready with nothing when nothing more
+    /// will arrive.
+    fn poll_arrived<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(&mut Self, &[u8]) -> Option<R>,
+    ) -> Poll<Option<R>> {
         with_read_buffer(|buffer| {
             loop {
-                let begun = self.partial_frame.len();
-                buffer[..begun].copy_from_slice(&self.partial_frame);
-                let mut unread = ReadBuf::new(&mut buffer[begun..]);
-                let Ok(()) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut unread)) else {
-                    return Poll::Ready(End::Lost);
-                };
-                let arrived = unread.filled().len();
-                if arrived == 0 {
-                    return Poll::Ready(End::Lost);
+                let begun = self.unhandled.len();
+                buffer[..begun].copy_from_slice(&self.unhandled);
+                let mut arrived = 0;
+                if !self.has_backlog {
+                    let mut unread = ReadBuf::new(&mut buffer[begun..][..READ_BYTES]);
+                    let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut unread));
+                    arrived = unread.filled().len();
+                    if read.is_err() || arrived == 0 {
+                        return Poll::Ready(None);
+                    }
                 }
-                self.partial_frame = Vec::new();
-                if let Some(end) = self.receive(&buffer[..begun + arrived]) {
-                    return Poll::Ready(end);
+                self.unhandled = Vec::new();
+                if let Some(taken) = take(self, &buffer[..begun + arrived]) {
+                    return Poll::Ready(Some(taken));
+                }
+                if self.has_backlog {
+                    // After the others, and after this connection has said what it has to say.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
             }
         })
@@ -361,7 +405,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Sends what is in the outbox. Ready when there will be nothing more.
     fn poll_say(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.poll_send(cx))?;
+            if self.poll_send(cx)?.is_pending() {
+                // A client that does not read is never sent the rest, but its session must end.
+                if self.closing.is_none()
+                    && let Some(code) = self.outbox.hang_up_code(cx)
+                {
+                    self.begin_closing(End::ByServer(code));
+                }
+                return Poll::Pending;
+            }
             if self.closing.as_ref().is_some_and(|closing| closing.is_said) {
                 return Poll::Ready(Ok(()));
             }
@@ -401,17 +453,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads and drops what arrives. Ready when nothing more will.
+    /// Reads and drops what arrives. Ready when the client has answered the close frame, or when nothing
+    /// more will arrive.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        with_read_buffer(|buffer| {
-            loop {
-                let mut unread = ReadBuf::new(buffer);
-                let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut unread));
-                if read.is_err() || unread.filled().is_empty() {
-                    return Poll::Ready(());
-                }
+        self.poll_arrived(cx, |connection, bytes| {
+            let mut is_closed = false;
+            if !connection.is_garbled {
+                connection.read_frames(bytes, &mut Vec::new(), |_, received| {
+                    is_closed = matches!(received, Received::Close { .. });
+                    !is_closed
+                });
             }
+            is_closed.then_some(())
         })
+        .map(|_| ())
     }
 
     fn lost(&mut self) -> Poll<End> {
@@ -424,7 +479,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// Lends the thread's buffer. It must not be asked for again before it is given back.
 fn with_read_buffer<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
     READ_BUFFER.with_borrow_mut(|buffer| {
-        buffer.resize(READ_BYTES, 0);
+        buffer.resize(BUFFER_BYTES, 0);
         read(buffer)
     })
 }
@@ -432,6 +487,13 @@ fn with_read_buffer<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
 /// Whatever ends the task, a panic included, ends the session.
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
-        self.end_session(PartnerLeftReason::Lost);
+        // If the panic came from within the lobby, this may panic as well, and a panic that leaves `drop`
+        // while another unwinds would end the process, and everybody's chats with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            self.end_session(PartnerLeftReason::Lost);
+        }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,11 @@ use crate::dialect::CloseCode;
 /// Payload bytes of the longest control frame (RFC 6455, section 5.5).
 const CONTROL_MAX_BYTES: u64 = 125;
 
+/// Frames and bytes after which the rest of what was read waits for its next turn. Far below what an outbox
+/// holds, so that a burst from one client does not fill outboxes that are being emptied.
+pub(super) const BATCH_MAX_FRAMES: usize = 64;
+const BATCH_MAX_BYTES: usize = 8 * 1024;
+
 /// A frame that is not allowed: the code to close with and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Violation {
@@ -31,6 +36,8 @@ pub(super) struct Admitted {
     pub(super) whole_bytes: usize,
     /// What is wrong with the frame after them, if that can be told already.
     pub(super) violation: Option<Violation>,
+    /// Whether the frames after them have not been looked at, because these are enough at once.
+    pub(super) is_more: bool,
 }
 
 /// Remembers between reads where in a fragmented message a connection is.
@@ -57,28 +64,29 @@ impl Gate {
         }
     }
 
-    /// Looks at all frames that begin in `bytes`, which must begin with a frame's header.
+    /// Looks at the frames that begin in `bytes`, which must begin with a frame's header; at all of them,
+    /// unless they are more than is handled at once.
     pub(super) fn admit(&mut self, bytes: &[u8]) -> Admitted {
-        let mut whole_bytes = 0;
-        loop {
-            let rest = &bytes[whole_bytes..];
-            let admitted = self.admit_frame(rest);
-            match admitted {
-                Ok(Some(frame_bytes)) => whole_bytes += frame_bytes,
-                Ok(None) => {
-                    return Admitted {
-                        whole_bytes,
-                        violation: None,
-                    };
-                }
+        let mut admitted = Admitted {
+            whole_bytes: 0,
+            violation: None,
+            is_more: false,
+        };
+        for _ in 0..BATCH_MAX_FRAMES {
+            match self.admit_frame(&bytes[admitted.whole_bytes..]) {
+                Ok(Some(frame_bytes)) => admitted.whole_bytes += frame_bytes,
+                Ok(None) => return admitted,
                 Err(violation) => {
-                    return Admitted {
-                        whole_bytes,
-                        violation: Some(violation),
-                    };
+                    admitted.violation = Some(violation);
+                    return admitted;
                 }
             }
+            if admitted.whole_bytes >= BATCH_MAX_BYTES {
+                break;
+            }
         }
+        admitted.is_more = admitted.whole_bytes < bytes.len();
+        admitted
     }
 
     /// The size of the frame that `bytes` begin with, or `None` if it is not all there yet.
@@ -161,6 +169,17 @@ impl Header {
             },
             length => (u64::from(length), 0),
         };
+        // "The minimal number of bytes MUST be used to encode the length."
+        let is_minimal = match length_bytes {
+            2 => payload_bytes > 125,
+            8 => payload_bytes > u64::from(u16::MAX),
+            _ => true,
+        };
+        if !is_minimal {
+            return Err(protocol(
+                "a frame's length must be written in as few bytes as possible",
+            ));
+        }
         Ok(Some(Self {
             is_final: first & 0x80 != 0,
             opcode,
@@ -244,6 +263,8 @@ mod tests {
             (frame(0x81, &[b'x'; 101]), CloseCode::TooBig),
             (claimed(64 << 20), CloseCode::TooBig),
             (claimed(u64::MAX), CloseCode::TooBig),
+            (claimed(65_535), CloseCode::Protocol),
+            (vec![0x81, 0xFE, 0, 125], CloseCode::Protocol),
         ];
         for (bad, code) in cases {
             let whole = good.len();
@@ -279,6 +300,23 @@ mod tests {
         assert!(gate.admit(&frame(0x81, b"another")).violation.is_some());
         assert!(gate.admit(&frame(0x80, b"finished")).violation.is_none());
         assert!(gate.admit(&frame(0x81, b"another")).violation.is_none());
+    }
+
+    #[test]
+    fn a_burst_is_admitted_in_portions() {
+        let burst = frame(0x81, b"x").repeat(BATCH_MAX_FRAMES + 1);
+        let mut gate = Gate::new(100);
+        let first = gate.admit(&burst);
+        assert_eq!(
+            (first.whole_bytes, first.is_more),
+            (7 * BATCH_MAX_FRAMES, true)
+        );
+        let rest = gate.admit(&burst[first.whole_bytes..]);
+        assert_eq!((rest.whole_bytes, rest.is_more), (7, false));
+
+        let long = frame(0x81, &[b'x'; BATCH_MAX_BYTES]);
+        let admitted = Gate::new(10_000).admit(&long.repeat(2));
+        assert_eq!((admitted.whole_bytes, admitted.is_more), (long.len(), true));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::conversation::{Conversation, ConversationError, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
 use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS};
 use crate::lobby::{
-    Command, Effect, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal, SessionId, Settings,
-    StateName,
+    Command, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal, SessionId,
+    Settings, StateName,
 };
 use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
@@ -30,6 +30,7 @@ pub(super) struct Hub {
     timer_moved: Notify,
     limits: WelcomeLimits,
     outbox_bounds: OutboxBounds,
+    reconnect_spread_ms: u64,
 }
 
 #[derive(Debug)]
@@ -164,6 +165,10 @@ impl Hub {
                 bytes: config.limits.outbox_bytes,
                 events: config.limits.outbox_events,
             },
+            reconnect_spread_ms: u64::try_from(
+                seconds(config.limits.reconnect_spread_s).as_millis(),
+            )
+            .unwrap_or(u64::MAX),
         }
     }
 
@@ -187,6 +192,12 @@ impl Hub {
                 limits: self.limits,
             }));
             if floor.is_draining {
+                // Its upgrade was agreed to before the server began to stop.
+                let reconnect_after_ms = rand::random_range(0..=self.reconnect_spread_ms);
+                outbox.tell(Outgoing::Lobby(
+                    &Event::GoingAway { reconnect_after_ms },
+                    None,
+                ));
                 outbox.hang_up_going_away();
             }
             session
@@ -292,33 +303,45 @@ impl Floor {
     /// Carries out what the lobby wants done.
     fn settle(&mut self) {
         while let Some(effect) = self.lobby.poll_effect() {
-            match effect {
-                Effect::Tell { to, event, answers } => {
-                    self.outbox(to)
-                        .tell(Outgoing::Lobby(&event, answers.as_ref()));
-                }
-                Effect::OpenChat { between, .. } => self.open_chat(between),
-                Effect::CloseChat { between } => self.close_chat(between),
-                Effect::Close { session, farewell } => match farewell {
-                    Farewell::NoFirstMessage => self
-                        .outbox(session)
-                        .hang_up(CloseCode::NoFirstMessage, "nothing was said in time"),
-                    Farewell::GoingAway => self.outbox(session).hang_up_going_away(),
-                },
-            }
+            self.carry_out(effect);
         }
     }
 
-    fn open_chat(&self, between: [SessionId; 2]) {
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Tell { to, event, answers } => {
+                self.outbox(to)
+                    .tell(Outgoing::Lobby(&event, answers.as_ref()));
+            }
+            Effect::OpenChat { between, .. } => self.open_chat(between),
+            Effect::CloseChat { between } => self.close_chat(between),
+            Effect::Close { session, farewell } => match farewell {
+                Farewell::NoFirstMessage => self
+                    .outbox(session)
+                    .hang_up(CloseCode::NoFirstMessage, "nothing was said in time"),
+                Farewell::GoingAway => self.outbox(session).hang_up_going_away(),
+            },
+        }
+    }
+
+    /// Lets two sessions talk. The lobby tells both of the match next, and before it has, nothing that is
+    /// said gets through: nobody hears from a partner they don't know of.
+    fn open_chat(&mut self, between: [SessionId; 2]) {
         let chat = Arc::new(Chat {
             conversation: Mutex::new(Conversation::new()),
             outboxes: between.map(|session| Arc::clone(self.outbox(session))),
         });
+        let _quiet = chat.conversation.lock();
         for side in [Side::First, Side::Second] {
             chat.outboxes[side as usize].take_seat(ChatSeat {
                 chat: Arc::clone(&chat),
                 side,
             });
+        }
+        for _ in between {
+            if let Some(effect) = self.lobby.poll_effect() {
+                self.carry_out(effect);
+            }
         }
     }
 

@@ -228,9 +228,9 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracke
                 let _ = stream.set_nodelay(true);
                 tasks.spawn(serve(stream, Arc::clone(shared), permit));
             }
+            Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                // Of one client: gone before it was accepted. Of the process or the system: too many
-                // open files, no memory. The next client may fare better, after a pause for the latter.
+                // Of the process or the system: too many open files, no memory. That may pass.
                 if !std::mem::replace(&mut has_complained, true) {
                     tracing::error!(%error, "cannot accept connections");
                 }
@@ -239,6 +239,16 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracke
             }
         }
     }
+}
+
+/// Whether accepting failed because that client was gone before it was accepted; the next may be there.
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
 }
 
 /// One connection from its first byte to its last.

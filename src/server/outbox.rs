@@ -37,6 +37,8 @@ struct Inner {
     taken_events: usize,
     /// Once set, nothing more is told; the frames before it are sent, then the close frame.
     hang_up: Option<HangUp>,
+    /// The client's close frame has been answered; nothing may follow the answer.
+    is_over: bool,
     /// The connection's task, if it sleeps.
     sleeper: Option<Waker>,
     seat: Option<ChatSeat>,
@@ -76,6 +78,7 @@ impl Outbox {
                 taken_bytes: 0,
                 taken_events: 0,
                 hang_up: None,
+                is_over: false,
                 sleeper: None,
                 seat: None,
             }),
@@ -108,6 +111,13 @@ impl Outbox {
         let sleeper = inner.sleeper.take();
         drop(inner);
         wake(sleeper);
+    }
+
+    /// Sends frames that are already framed and end with the answer to the client's close frame. Nothing
+    /// that others still tell or say to end the connection comes after it (RFC 6455, section 5.5.1).
+    pub(super) fn send_last_frames(&self, frames: &[u8]) {
+        self.send_frames(frames);
+        self.inner.lock().is_over = true;
     }
 
     /// Ends the connection after what it has been told so far. The first reason counts.
@@ -150,6 +160,16 @@ impl Outbox {
         self.inner.lock().sleeper = None;
     }
 
+    /// The code of the server's decision to end the connection, for a task that can't send at the moment;
+    /// if there is none, the task of `cx` is woken when there may be.
+    pub(super) fn hang_up_code(&self, cx: &Context<'_>) -> Option<CloseCode> {
+        let mut inner = self.inner.lock();
+        if inner.hang_up.is_none() {
+            inner.sleeper = Some(cx.waker().clone());
+        }
+        inner.hang_up.as_ref().map(|hang_up| hang_up.code)
+    }
+
     /// What there is to send; if nothing, the task of `cx` is woken when there is. What was taken before
     /// has been sent.
     pub(super) fn take(&self, cx: &Context<'_>) -> Taken {
@@ -173,14 +193,15 @@ impl Outbox {
 
 impl Inner {
     /// Appends one event of about this size by `append`, unless the connection ends, or ends now because
-    /// that is too much.
+    /// that is too much. A single event never is: the longest message may be longer than the bound.
     fn push(&mut self, bounds: OutboxBounds, size: usize, append: impl FnOnce(&mut Vec<u8>)) {
-        if self.hang_up.is_some() {
+        if self.hang_up.is_some() || self.is_over {
             return;
         }
         let bytes = self.bytes.len() + self.taken_bytes + size;
         let events = self.events + self.taken_events + 1;
-        if bytes > bounds.bytes || events > bounds.events {
+        let is_alone = bytes == size;
+        if events > bounds.events || (bytes > bounds.bytes && !is_alone) {
             self.hang_up(CloseCode::TooSlow, "too much is waiting to be read".into());
             return;
         }
@@ -189,6 +210,9 @@ impl Inner {
     }
 
     fn hang_up(&mut self, code: CloseCode, reason: Cow<'static, str>) {
+        if self.is_over {
+            return;
+        }
         self.hang_up.get_or_insert(HangUp { code, reason });
     }
 }
@@ -274,6 +298,28 @@ mod tests {
             "nothing is told while four are on their way"
         );
         assert_eq!(frames[0], 0x88);
+    }
+
+    #[test]
+    fn a_single_event_is_never_too_much() {
+        let outbox = outbox();
+        said(&outbox, 1000);
+        assert!(matches!(take(&outbox), Taken::Frames(_)));
+        said(&outbox, 1);
+        assert!(is_too_slow(&outbox), "the long one is still on its way");
+    }
+
+    #[test]
+    fn nothing_follows_the_answer_to_a_close_frame() {
+        let outbox = outbox();
+        outbox.send_last_frames(&[0x88, 0]);
+        said(&outbox, 1);
+        outbox.hang_up(CloseCode::GoingAway, "too late");
+        let Taken::Frames(frames) = take(&outbox) else {
+            panic!("the answer is sent");
+        };
+        assert_eq!(frames, [0x88, 0]);
+        assert!(matches!(take(&outbox), Taken::Nothing));
     }
 
     #[test]

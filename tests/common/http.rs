@@ -68,8 +68,7 @@ impl Request {
         let text = format!("{}\r\n{}\r\n", self.start_line, lines.collect::<String>());
         let mut raw = Raw::connect(server).await;
         raw.send(text.as_bytes()).await;
-        let head = read_head(&mut raw).await;
-        (Response::parse(&head), raw)
+        (Response::read(&mut raw).await, raw)
     }
 }
 
@@ -82,6 +81,11 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// Reads the head of the next answer.
+    pub(crate) async fn read(raw: &mut Raw) -> Self {
+        Self::parse(&read_head(raw).await)
+    }
+
     /// The value of a header that must not come twice.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self

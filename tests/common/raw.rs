@@ -1,6 +1,6 @@
 //! Frames written by hand, right or wrong in every way.
 
-use super::{Request, Server, within};
+use super::{Request, Response, Server, within};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -204,12 +204,26 @@ impl Raw {
         }
     }
 
+    /// The head of the next HTTP answer.
+    pub(crate) async fn read_response(&mut self) -> Response {
+        Response::read(self).await
+    }
+
+    /// The next frame, which must be a v1 message.
+    pub(crate) async fn next_json(&mut self) -> Value {
+        self.next_json_for("a message").await
+    }
+
+    async fn next_json_for(&mut self, wanted: &str) -> Value {
+        let frame = self.next_frame(wanted).await;
+        let text = String::from_utf8_lossy(&frame.payload);
+        assert_eq!(frame.opcode, TEXT, "wanted {wanted}, got {frame:?}: {text}");
+        serde_json::from_str(&text).expect("a message is JSON")
+    }
+
     /// The next frame, which must be a v1 message of this type.
     pub(crate) async fn expect(&mut self, kind: &str) -> Value {
-        let frame = self.next_frame(kind).await;
-        let text = String::from_utf8_lossy(&frame.payload);
-        assert_eq!(frame.opcode, TEXT, "wanted {kind}, got {frame:?}: {text}");
-        let message: Value = serde_json::from_str(&text).expect("a message is JSON");
+        let message = self.next_json_for(kind).await;
         assert_eq!(message["type"], kind, "in {message}");
         message
     }

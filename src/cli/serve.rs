@@ -99,3 +99,69 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     });
     Ok(stop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::panic::{catch_unwind, set_hook, take_hook};
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    /// A log in memory.
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged of a panic on this thread. The hook belongs to the whole process, where other tests
+    /// may panic as well, so theirs still go where they went before.
+    fn logged(panics: impl FnOnce() + std::panic::UnwindSafe) -> String {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        let this_thread = thread::current().id();
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if thread::current().id() == this_thread {
+                log_panic(panic);
+            } else {
+                before(panic);
+            }
+        }));
+        let outcome = tracing::subscriber::with_default(subscriber, || catch_unwind(panics));
+        let _ = take_hook();
+        assert!(outcome.is_err(), "it was to panic");
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_panic_is_logged_with_its_place_and_nothing_made_up_at_run_time() {
+        let written = logged(|| panic!("the room is not square"));
+        let name = String::from("ann");
+        let composed = logged(move || panic!("no place for {name}"));
+        for line in [&written, &composed] {
+            assert!(line.contains("ERROR"), "{line}");
+            assert!(line.contains("src/cli/serve.rs:"), "{line}");
+            assert!(line.contains("its connection has ended"), "{line}");
+            assert_eq!(line.lines().count(), 1, "{line}");
+        }
+        assert!(written.contains("the room is not square"), "{written}");
+        assert!(
+            !composed.contains("ann") && !composed.contains("no place"),
+            "{composed}"
+        );
+    }
+}

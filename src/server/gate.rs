@@ -199,7 +199,7 @@ mod tests {
         match payload.len() {
             length @ 0..126 => frame.push(0x80 | length as u8),
             length @ 126..65_536 => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7E);
                 frame.extend((length as u16).to_be_bytes());
             }
             length => {

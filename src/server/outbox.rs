@@ -334,6 +334,6 @@ mod tests {
         };
         let close = [&[0x88, 5], &1000_u16.to_be_bytes()[..], b"bye"].concat();
         assert!(frames.ends_with(&close));
-        assert_eq!(frames.iter().filter(|byte| **byte == 0x81).count(), 1);
+        assert_eq!(frames.split(|byte| *byte == 0x81).count(), 2);
     }
 }

@@ -111,7 +111,7 @@ impl Client {
         match payload.len() {
             length @ ..126 => frame.push(0x80 | length as u8),
             length => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7E);
                 frame.extend((length as u16).to_be_bytes());
             }
         }
@@ -232,7 +232,7 @@ async fn a_burst_closes_neither_who_sends_it_nor_who_reads_it() {
 #[tokio::test]
 async fn a_connection_ends_when_the_client_has_answered_the_close_frame() {
     let rules = Arc::new(Rules {
-        close_timeout: Duration::from_secs(3600),
+        close_timeout: Duration::from_hours(1),
         ..Arc::into_inner(rules()).unwrap()
     });
     let mut client = Client::connect(&rules).await;

@@ -7,8 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
+use reference::earth::Degrees;
 use reference::room::{Operation, RoomPair, Wish};
-use whisperchat::geo::{MAX_RANGE_KM, Position, Range};
+use whisperchat::geo::{MAX_RANGE_KM, Range};
 use whisperchat::swarm::Crowd;
 
 /// Where rules that work elsewhere break: poles, both names of the date line, the equator, and pairs of
@@ -26,7 +27,7 @@ const LANDMARKS_DEG: [(f64, f64); 10] = [
     (-48.85, -177.65),
 ];
 
-fn position() -> impl Strategy<Value = Position> {
+fn anywhere() -> impl Strategy<Value = Degrees> {
     let landmark = || proptest::sample::select(LANDMARKS_DEG.as_slice());
     // From a tenth of a metre to everyday distances.
     let nudge_deg = || prop_oneof![-1e-6..=1e-6_f64, -1e-3..=1e-3_f64, -1.0..=1.0_f64];
@@ -37,7 +38,7 @@ fn position() -> impl Strategy<Value = Position> {
         }),
         2 => (-90.0..=90.0, -180.0..=180.0),
     ]
-    .prop_map(|(lat, lon)| Position::new(lat, lon).unwrap())
+    .prop_map(|(lat, lon)| Degrees { lat, lon })
 }
 
 fn wrapped_deg(lon: f64) -> f64 {
@@ -61,13 +62,13 @@ fn wish() -> impl Strategy<Value = Wish> {
 fn operation() -> impl Strategy<Value = Operation> {
     let refused = prop_oneof![2 => Just(0), 1 => any::<u8>()];
     prop_oneof![
-        6 => (position(), wish()).prop_map(|(position, range)| Operation::Insert { position, range }),
+        6 => (anywhere(), wish()).prop_map(|(at, range)| Operation::Insert { at, range }),
         2 => any::<usize>().prop_map(|index| Operation::Remove { index }),
         1 => Just(Operation::RemoveAgain),
-        2 => (any::<usize>(), position(), wish())
-            .prop_map(|(index, position, range)| Operation::Change { index, position, range }),
-        5 => (position(), wish(), refused)
-            .prop_map(|(position, range, refused)| Operation::Seek { position, range, refused }),
+        2 => (any::<usize>(), anywhere(), wish())
+            .prop_map(|(index, at, range)| Operation::Change { index, at, range }),
+        5 => (anywhere(), wish(), refused)
+            .prop_map(|(at, range, refused)| Operation::Seek { at, range, refused }),
     ]
 }
 
@@ -110,15 +111,15 @@ fn every_crowd_finds_whom_a_list_finds() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(8);
         let mut pair = RoomPair::default();
         for person in crowd.by_ref().take(600) {
-            pair.insert(person.position, person.range);
+            pair.insert(person.position.into(), person.range);
         }
         pair.assert_alike();
         for person in crowd.by_ref().take(400) {
-            pair.seek(person.position, person.range, rng.random());
+            pair.seek(person.position.into(), person.range, rng.random());
             let index = rng.random_range(0..600);
             match rng.random_range(0..4) {
-                0 => pair.insert(person.position, person.range),
-                1 => pair.change(index, person.position, person.range),
+                0 => pair.insert(person.position.into(), person.range),
+                1 => pair.change(index, person.position.into(), person.range),
                 _ => pair.remove(index),
             }
         }
@@ -131,7 +132,10 @@ fn every_crowd_finds_whom_a_list_finds() {
 #[test]
 fn thousands_at_one_point_leave_one_by_one_in_any_order() {
     let people = 4000;
-    let here = Position::new(48.9245, 2.3601).unwrap();
+    let here = Degrees {
+        lat: 48.9245,
+        lon: 2.3601,
+    };
     let range = Range::from_km(1.0).unwrap();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let mut pair = RoomPair::default();

@@ -1,9 +1,8 @@
 //! Who is to be taken: the nearest within reach both ways, and of those at the same place the one who has
 //! waited longest.
 
-use super::earth::{Reach, chord_m, reach};
+use super::earth::{Degrees, Reach, chord_m, reach};
 use std::fmt::Debug;
-use whisperchat::geo::Position;
 
 /// Straight lines that differ by less than this, in metres, may be found equal or not: coordinates are
 /// known to a few nanometres.
@@ -13,7 +12,7 @@ const TIE_M: f64 = 1e-7;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Standing<Id> {
     pub(crate) id: Id,
-    pub(crate) position: Position,
+    pub(crate) at: Degrees,
     pub(crate) range_m: f64,
     /// Lower has waited longer.
     pub(crate) turn: u64,
@@ -21,7 +20,7 @@ pub(crate) struct Standing<Id> {
 
 /// Whether two are within reach of each other.
 pub(crate) fn mutual_reach<A, B>(a: &Standing<A>, b: &Standing<B>) -> Reach {
-    reach(a.position, b.position, a.range_m.min(b.range_m))
+    reach(a.at, b.at, a.range_m.min(b.range_m))
 }
 
 /// Whether `chosen` is a right answer to who of `others` is to be taken for `seeker`.
@@ -38,7 +37,7 @@ pub(crate) fn check_choice<A, Id: Copy + PartialEq + Debug>(
             .iter()
             .filter(|other| mutual_reach(seeker, other) == Reach::Within)
     };
-    let distance_m = |other: &Standing<Id>| chord_m(seeker.position, other.position);
+    let distance_m = |other: &Standing<Id>| chord_m(seeker.at, other.at);
     let Some(chosen) = chosen else {
         return match surely_within().next() {
             None => Ok(()),
@@ -53,7 +52,7 @@ pub(crate) fn check_choice<A, Id: Copy + PartialEq + Debug>(
     }
     let better = surely_within().find(|other| {
         distance_m(other) < distance_m(taken) - TIE_M
-            || (other.position == taken.position && other.turn < taken.turn)
+            || (other.at == taken.at && other.turn < taken.turn)
     });
     match better {
         None => Ok(()),

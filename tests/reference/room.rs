@@ -1,6 +1,6 @@
 //! A waiting room that is a list, side by side with the real one.
 
-use super::earth::geodesic_m;
+use super::earth::{Degrees, geodesic_m};
 use super::nearest::{Standing, check_choice};
 use std::collections::HashSet;
 use whisperchat::geo::{Place, Position, Range};
@@ -13,7 +13,7 @@ const RANGE_MIN_KM: f64 = 1e-6;
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
     Insert {
-        position: Position,
+        at: Degrees,
         range: Wish,
     },
     Remove {
@@ -22,11 +22,11 @@ pub(crate) enum Operation {
     RemoveAgain,
     Change {
         index: usize,
-        position: Position,
+        at: Degrees,
         range: Wish,
     },
     Seek {
-        position: Position,
+        at: Degrees,
         range: Wish,
         refused: u8,
     },
@@ -56,24 +56,14 @@ impl RoomPair {
     /// Does it to both, and panics where they differ.
     pub(crate) fn apply(&mut self, operation: &Operation) {
         match *operation {
-            Operation::Insert { position, range } => {
-                self.insert(position, self.range(position, range))
-            }
+            Operation::Insert { at, range } => self.insert(at, self.range(at, range)),
             Operation::Remove { index } => self.remove(index),
             Operation::RemoveAgain => self.remove_again(),
-            Operation::Change {
-                index,
-                position,
-                range,
-            } => {
-                self.change(index, position, self.range(position, range));
+            Operation::Change { index, at, range } => {
+                self.change(index, at, self.range(at, range));
             }
-            Operation::Seek {
-                position,
-                range,
-                refused,
-            } => {
-                self.seek(position, self.range(position, range), refused);
+            Operation::Seek { at, range, refused } => {
+                self.seek(at, self.range(at, range), refused);
             }
         }
         assert_eq!(self.room.len(), self.waiting.len());
@@ -87,15 +77,15 @@ impl RoomPair {
         for person in &self.waiting {
             let ticket = self.room.get(person.id).expect("who waits has a ticket");
             assert_eq!(ticket.who, person.turn);
-            assert_eq!(ticket.place.position(), person.position);
+            assert_eq!(ticket.place.position(), Position::from(person.at));
             assert_eq!(ticket.range.metres(), person.range_m);
         }
     }
 
-    pub(crate) fn insert(&mut self, position: Position, range: Range) {
+    pub(crate) fn insert(&mut self, at: Degrees, range: Range) {
         let turn = self.turns;
         self.turns += 1;
-        let id = self.room.insert(Place::new(position), range, turn);
+        let id = self.room.insert(place(at), range, turn);
         assert!(
             self.waiting.iter().all(|other| other.id != id),
             "a ticket's name is new"
@@ -107,7 +97,7 @@ impl RoomPair {
         );
         self.waiting.push(Standing {
             id,
-            position,
+            at,
             range_m: range.metres(),
             turn,
         });
@@ -130,31 +120,29 @@ impl RoomPair {
         }
     }
 
-    pub(crate) fn change(&mut self, index: usize, position: Position, range: Range) {
+    pub(crate) fn change(&mut self, index: usize, at: Degrees, range: Range) {
         let Some(index) = self.wrapped(index) else {
             if let Some(gone) = self.last_removed {
-                assert!(!self.room.change(gone, Place::new(position), range));
+                assert!(!self.room.change(gone, place(at), range));
             }
             return;
         };
         let person = &mut self.waiting[index];
-        person.position = position;
+        person.at = at;
         person.range_m = range.metres();
-        assert!(self.room.change(person.id, Place::new(position), range));
+        assert!(self.room.change(person.id, place(at), range));
     }
 
     /// Asks for the nearest eligible. `refused` holds a bit for each eighth of the people: those are not
     /// eligible.
-    pub(crate) fn seek(&self, position: Position, range: Range, refused: u8) {
+    pub(crate) fn seek(&self, at: Degrees, range: Range, refused: u8) {
         let is_eligible = |who: u64| refused >> (who % 8) & 1 == 0;
         let mut asked = HashSet::new();
-        let found = self
-            .room
-            .nearest_eligible(&Place::new(position), range, |id, who| {
-                assert!(asked.insert(id), "each is asked about once");
-                assert_eq!(self.room.get(id).map(|ticket| ticket.who), Some(*who));
-                is_eligible(*who)
-            });
+        let found = self.room.nearest_eligible(&place(at), range, |id, who| {
+            assert!(asked.insert(id), "each is asked about once");
+            assert_eq!(self.room.get(id).map(|ticket| ticket.who), Some(*who));
+            is_eligible(*who)
+        });
         let eligible: Vec<_> = self
             .waiting
             .iter()
@@ -163,20 +151,19 @@ impl RoomPair {
             .collect();
         let seeker = Standing {
             id: (),
-            position,
+            at,
             range_m: range.metres(),
             turn: u64::MAX,
         };
         if let Err(why) = check_choice(&seeker, &eligible, found) {
-            let at = |position: Position| (position.lat_deg(), position.lon_deg());
-            panic!("from {:?} within {range:?}: {why}", at(position));
+            panic!("from {at:?} within {range:?}: {why}");
         }
     }
 
-    fn range(&self, from: Position, wish: Wish) -> Range {
+    fn range(&self, from: Degrees, wish: Wish) -> Range {
         let to = |index| {
             self.wrapped(index).map_or(1.0, |index| {
-                geodesic_m(from, self.waiting[index].position) / 1000.0
+                geodesic_m(from, self.waiting[index].at) / 1000.0
             })
         };
         let km = match wish {
@@ -190,4 +177,8 @@ impl RoomPair {
     fn wrapped(&self, index: usize) -> Option<usize> {
         index.checked_rem(self.waiting.len())
     }
+}
+
+fn place(at: Degrees) -> Place {
+    Place::new(at.into())
 }

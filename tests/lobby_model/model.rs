@@ -1,0 +1,643 @@
+//! What the contract says about every session, kept the plain way: a list of people, each with a state.
+//!
+//! The model is told each change and what the lobby did about it, in that order, and panics where that is
+//! not one of the things the contract allows. Where the contract fixes one answer, there is one; where it
+//! leaves a choice (which of two people who met again is named first), it follows the lobby's.
+
+use crate::effects::Effects;
+use crate::reference::earth::{Degrees, Reach, geodesic_m};
+use crate::reference::nearest::{Standing, check_choice, mutual_reach};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::time::Duration;
+use whisperchat::geo::Range;
+use whisperchat::lobby::{
+    ChatId, Command, Distance, Effect, Event, Farewell, IdleReason, Join, MessageId, Name, Partner,
+    PartnerLeftReason, Profile, Refusal, SessionId, Settings, StateName, Update,
+};
+use whisperchat::matching::{Nearby, RECENT_PARTNERS_MAX};
+use whisperchat::moment::Moment;
+
+/// Everybody, as they should be.
+pub(crate) struct Model {
+    settings: Settings,
+    people: BTreeMap<SessionId, Person>,
+    /// Counts those who began to wait.
+    turns: u64,
+    sessions_ever: HashSet<SessionId>,
+    chats_ever: HashSet<ChatId>,
+}
+
+struct Person {
+    state: State,
+    criteria: Option<Criteria>,
+    /// Whom they have met and until when they are not to meet again; the latest last.
+    met: VecDeque<(SessionId, Moment)>,
+    has_chatted: bool,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Idle {
+        first_message_by: Option<Moment>,
+    },
+    Waiting {
+        since: Moment,
+        turn: u64,
+        give_up_at: Option<Moment>,
+        expires_at: Moment,
+    },
+    Chatting {
+        partner: SessionId,
+    },
+}
+
+struct Criteria {
+    at: Degrees,
+    range: Range,
+    profile: Profile,
+    give_up: Option<Duration>,
+}
+
+impl Model {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            people: BTreeMap::new(),
+            turns: 0,
+            sessions_ever: HashSet::new(),
+            chats_ever: HashSet::new(),
+        }
+    }
+
+    // What is to be seen from outside.
+
+    pub(crate) fn states(&self) -> impl Iterator<Item = (SessionId, StateName)> {
+        self.people.iter().map(|(id, person)| (*id, person.name()))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.people.len()
+    }
+
+    pub(crate) fn waiting_len(&self) -> usize {
+        self.waiting().count()
+    }
+
+    /// When the lobby must do something by itself at the latest.
+    pub(crate) fn next_due(&self, now: Moment) -> Option<Moment> {
+        let own = self
+            .people
+            .values()
+            .filter_map(|person| match person.state {
+                State::Idle { first_message_by } => first_message_by,
+                State::Waiting {
+                    give_up_at,
+                    expires_at,
+                    ..
+                } => Some(give_up_at.map_or(expires_at, |at| at.min(expires_at))),
+                State::Chatting { .. } => None,
+            });
+        own.chain(self.reunions(now)).min()
+    }
+
+    /// The promise: nobody waits while an eligible partner waits.
+    pub(crate) fn assert_nobody_waits_in_vain(&self, now: Moment) {
+        for (id, _) in self.waiting() {
+            let seeker = self.standing(id);
+            for other in self.eligible(id, now) {
+                let reach = mutual_reach(&seeker, &other);
+                assert!(reach != Reach::Within, "{seeker:?} and {other:?} both wait");
+            }
+        }
+    }
+
+    // What happens.
+
+    pub(crate) fn connected(&mut self, now: Moment, id: SessionId) {
+        assert!(
+            self.sessions_ever.insert(id),
+            "a session's name is never used again"
+        );
+        let person = Person {
+            state: State::Idle {
+                first_message_by: Some(now + self.settings.first_message),
+            },
+            criteria: None,
+            met: VecDeque::new(),
+            has_chatted: false,
+        };
+        self.people.insert(id, person);
+    }
+
+    pub(crate) fn heard(&mut self, id: SessionId) {
+        if let State::Idle { first_message_by } = &mut self.person(id).state {
+            *first_message_by = None;
+        }
+    }
+
+    pub(crate) fn disconnected(
+        &mut self,
+        now: Moment,
+        id: SessionId,
+        reason: PartnerLeftReason,
+        effects: &mut Effects,
+    ) {
+        if let State::Chatting { .. } = self.person(id).state {
+            let partner = self.chat_ended(now, id, effects);
+            effects.expect_told(partner, &Event::PartnerLeft { reason }, None);
+        }
+        self.people.remove(&id);
+    }
+
+    /// A command and what came of it.
+    pub(crate) fn commanded(
+        &mut self,
+        now: Moment,
+        id: SessionId,
+        command: Command,
+        answers: Option<&MessageId>,
+        result: Result<(), Refusal>,
+        effects: &mut Effects,
+    ) {
+        self.heard(id);
+        if let Some(expected) = self.refusal(id, &command) {
+            let refusal = result.expect_err("this command is to be refused");
+            assert!(
+                is_same_refusal(expected, refusal),
+                "{refusal:?} instead of {expected:?}"
+            );
+            return;
+        }
+        result.expect("this command is to be accepted");
+        match command {
+            Command::Join(join) => {
+                self.person(id).criteria = Some(self.criteria(join));
+                self.began_to_wait(now, id, answers, effects);
+            }
+            Command::Update(update) => self.updated(now, id, update, answers, effects),
+            Command::Cancel => {
+                self.person(id).state = State::QUIET;
+                let reason = IdleReason::Cancelled;
+                effects.expect_told(id, &Event::Idle { reason }, answers);
+            }
+            Command::Leave => {
+                self.left(now, id, effects);
+                let reason = IdleReason::Left;
+                effects.expect_told(id, &Event::Idle { reason }, answers);
+            }
+            Command::Next => {
+                if let State::Chatting { .. } = self.person(id).state {
+                    self.left(now, id, effects);
+                }
+                self.began_to_wait(now, id, answers, effects);
+            }
+        }
+    }
+
+    /// Time has come to `now` and the lobby did what was due.
+    pub(crate) fn time_passed(&mut self, now: Moment, effects: &mut Effects) {
+        while let Some(effect) = effects.peek() {
+            match *effect {
+                Effect::OpenChat {
+                    between: [a, b], ..
+                } => self.met_again(now, a, b, effects),
+                Effect::Tell {
+                    to,
+                    event: Event::Idle { reason },
+                    ..
+                } => {
+                    self.stopped_waiting(now, to, reason);
+                    effects.expect_told(to, &Event::Idle { reason }, None);
+                }
+                Effect::Close {
+                    session,
+                    farewell: Farewell::NoFirstMessage,
+                } => {
+                    let person = self.person(session);
+                    let State::Idle {
+                        first_message_by: Some(by),
+                    } = person.state
+                    else {
+                        panic!("{session:?} is not waited for");
+                    };
+                    assert!(by <= now, "{session:?} has until {by:?}");
+                    person.state = State::QUIET;
+                    effects.skip();
+                }
+                ref other => panic!("{other:?} has no reason"),
+            }
+        }
+    }
+
+    /// The server stops: everybody is told when to come back, and then closed.
+    pub(crate) fn drained(&self, effects: &mut Effects) {
+        let spread = self.settings.reconnect_spread;
+        let mut told = BTreeSet::new();
+        while let Some(Effect::Tell {
+            to,
+            event,
+            answers: None,
+        }) = effects.take()
+        {
+            let Event::GoingAway { reconnect_after_ms } = event else {
+                panic!("{event:?} is not about the drain");
+            };
+            assert!(u128::from(reconnect_after_ms) <= spread.as_millis());
+            let farewell = Farewell::GoingAway;
+            assert_eq!(
+                effects.take(),
+                Some(Effect::Close {
+                    session: to,
+                    farewell
+                })
+            );
+            told.insert(to);
+        }
+        assert!(told.iter().eq(self.people.keys()), "everybody is told");
+    }
+
+    // The parts of it.
+
+    /// Why a command must be refused, if it must.
+    fn refusal(&self, id: SessionId, command: &Command) -> Option<Refusal> {
+        let person = &self.people[&id];
+        let state = person.name();
+        let is_possible = match command {
+            Command::Join(_) => state == StateName::Idle,
+            Command::Update(_) => state == StateName::Waiting,
+            Command::Cancel => state != StateName::Chatting,
+            Command::Leave => state == StateName::Chatting,
+            Command::Next => match state {
+                StateName::Idle => person.has_chatted,
+                StateName::Waiting => false,
+                StateName::Chatting => true,
+            },
+        };
+        if !is_possible {
+            let (command, allowed) = (command.name(), "");
+            return Some(Refusal::WrongState {
+                command,
+                allowed,
+                state,
+            });
+        }
+        let (range, range_max) = match command {
+            Command::Join(join) => (join.range, join.range_max),
+            Command::Update(update) => {
+                let before = person.criteria.as_ref().map(|criteria| criteria.range);
+                (update.range.or(before)?, update.range_max)
+            }
+            _ => return None,
+        };
+        let range_km = range.km();
+        (range_max? < range).then_some(Refusal::RangeMaxBelowRange { range_km })
+    }
+
+    fn criteria(&self, join: Join) -> Criteria {
+        Criteria {
+            at: self.settings.grid.snap(join.position).into(),
+            range: join.range,
+            profile: join.profile,
+            give_up: join.give_up,
+        }
+    }
+
+    fn began_to_wait(
+        &mut self,
+        now: Moment,
+        id: SessionId,
+        answers: Option<&MessageId>,
+        effects: &mut Effects,
+    ) {
+        let expires_at = now + self.settings.wait_max;
+        let turn = self.turns;
+        self.turns += 1;
+        let person = self.person(id);
+        let criteria = person.criteria.as_ref().expect("who waits has criteria");
+        person.state = State::Waiting {
+            since: now,
+            turn,
+            give_up_at: criteria.give_up.map(|after| now + after),
+            expires_at,
+        };
+        self.told_waiting(now, id, answers, effects);
+        self.looked_around(now, id, effects);
+    }
+
+    fn updated(
+        &mut self,
+        now: Moment,
+        id: SessionId,
+        update: Update,
+        answers: Option<&MessageId>,
+        effects: &mut Effects,
+    ) {
+        let grid = self.settings.grid;
+        let person = self.person(id);
+        let criteria = person.criteria.as_mut().expect("who waits has criteria");
+        if let Some(position) = update.position {
+            criteria.at = grid.snap(position).into();
+        }
+        if let Some(range) = update.range {
+            criteria.range = range;
+        }
+        if let Some(name) = update.name {
+            criteria.profile.name = Some(name);
+        }
+        if let Some(interests) = update.interests {
+            criteria.profile.interests = interests;
+        }
+        if let Some(after) = update.give_up {
+            criteria.give_up = Some(after);
+            if let State::Waiting { give_up_at, .. } = &mut person.state {
+                *give_up_at = Some(now + after);
+            }
+        }
+        self.told_waiting(now, id, answers, effects);
+        self.looked_around(now, id, effects);
+    }
+
+    fn told_waiting(
+        &mut self,
+        now: Moment,
+        id: SessionId,
+        answers: Option<&MessageId>,
+        effects: &mut Effects,
+    ) {
+        let person = &self.people[&id];
+        let (State::Waiting { since, .. }, Some(criteria)) = (person.state, &person.criteria)
+        else {
+            panic!("{id:?} doesn't wait");
+        };
+        let event = effects.take_told(id, answers);
+        let Event::Waiting { nearby, .. } = event else {
+            panic!("{id:?} was told {event:?} instead of `waiting`");
+        };
+        let expected = Event::Waiting {
+            range: criteria.range,
+            waited_ms: now.millis_since(since),
+            nearby,
+            requeued: false,
+        };
+        assert_eq!(event, expected);
+        // How far "nearby" goes is the lobby's to choose, but not that it counts people.
+        let others = self.waiting_len() - 1;
+        assert!(nearby <= Nearby::from(others), "{nearby:?} of {others}");
+        if let Some(Effect::OpenChat { .. }) = effects.peek() {
+            assert_ne!(nearby, Nearby::None, "a partner was there");
+        }
+    }
+
+    /// Somebody waits who may be in reach of others now: if so, the nearest is taken at once.
+    fn looked_around(&mut self, now: Moment, seeker: SessionId, effects: &mut Effects) {
+        let found = match effects.peek() {
+            Some(Effect::OpenChat {
+                between: [a, b], ..
+            }) => {
+                assert!(*a == seeker || *b == seeker, "only {seeker:?} has moved");
+                Some(if *a == seeker { *b } else { *a })
+            }
+            _ => None,
+        };
+        if let Err(why) = self.check_choice(now, seeker, found) {
+            panic!("for {seeker:?}: {why}");
+        }
+        if let Some(found) = found {
+            self.chat_began(seeker, found, effects);
+        }
+    }
+
+    /// Two who had to avoid each other, or somebody else, no longer have to.
+    fn met_again(&mut self, now: Moment, a: SessionId, b: SessionId, effects: &mut Effects) {
+        for id in [a, b] {
+            assert_eq!(
+                self.person(id).name(),
+                StateName::Waiting,
+                "{id:?} is to be paired"
+            );
+        }
+        // Either can be the one for whom the lobby looked.
+        if let Err(why) = self.check_choice(now, a, Some(b)) {
+            assert!(
+                self.check_choice(now, b, Some(a)).is_ok(),
+                "for {a:?}: {why}"
+            );
+        }
+        self.chat_began(a, b, effects);
+    }
+
+    fn check_choice(
+        &self,
+        now: Moment,
+        seeker: SessionId,
+        found: Option<SessionId>,
+    ) -> Result<(), String> {
+        let others: Vec<_> = self.eligible(seeker, now).collect();
+        check_choice(&self.standing(seeker), &others, found)
+    }
+
+    /// The chat is opened first; then both are told of each other.
+    fn chat_began(&mut self, a: SessionId, b: SessionId, effects: &mut Effects) {
+        let Some(Effect::OpenChat { chat, .. }) = effects.take() else {
+            panic!("a chat is opened before anybody is told of it");
+        };
+        assert!(
+            self.chats_ever.insert(chat),
+            "a chat's name is never used again"
+        );
+        for (to, partner) in [(a, b), (b, a)] {
+            let event = effects.take_told_out_of_two(to);
+            let Event::Matched { distance, .. } = event else {
+                panic!("{to:?} was told {event:?} instead of `matched`");
+            };
+            self.check_distance(a, b, distance);
+            let partner = self.seen_by(to, partner);
+            assert_eq!(
+                event,
+                Event::Matched {
+                    chat,
+                    partner,
+                    distance
+                }
+            );
+        }
+        for (id, partner) in [(a, b), (b, a)] {
+            let person = self.person(id);
+            person.state = State::Chatting { partner };
+            person.has_chatted = true;
+        }
+    }
+
+    fn check_distance(&self, a: SessionId, b: SessionId, distance: Distance) {
+        let metres = geodesic_m(self.standing(a).at, self.standing(b).at);
+        // On the border, to the micrometre, either word will do.
+        let allowed = [-1e-6, 1e-6].map(|rounding| Distance::from(metres + rounding));
+        assert!(allowed.contains(&distance), "{distance:?} for {metres} m");
+    }
+
+    fn seen_by(&self, viewer: SessionId, partner: SessionId) -> Partner {
+        let profile = |id| {
+            &self.people[id]
+                .criteria
+                .as_ref()
+                .expect("it waited")
+                .profile
+        };
+        let (own, theirs) = (profile(&viewer), profile(&partner));
+        let is_shared = |interest: &&Name| {
+            let folded = interest.to_lowercase();
+            theirs
+                .interests
+                .iter()
+                .any(|other| other.to_lowercase() == folded)
+        };
+        Partner {
+            name: theirs.name.clone(),
+            shared_interests: own.interests.iter().filter(is_shared).cloned().collect(),
+        }
+    }
+
+    fn left(&mut self, now: Moment, id: SessionId, effects: &mut Effects) {
+        let partner = self.chat_ended(now, id, effects);
+        let reason = PartnerLeftReason::Left;
+        effects.expect_told(partner, &Event::PartnerLeft { reason }, None);
+    }
+
+    /// The chat is closed before anybody is told. Returns the partner.
+    fn chat_ended(&mut self, now: Moment, id: SessionId, effects: &mut Effects) -> SessionId {
+        let State::Chatting { partner } = self.person(id).state else {
+            panic!("{id:?} has no chat");
+        };
+        let Some(Effect::CloseChat { between }) = effects.take() else {
+            panic!("a chat is closed before anybody is told of it");
+        };
+        assert!(between == [id, partner] || between == [partner, id]);
+        let until = now + self.settings.cool_off;
+        for (id, other) in [(id, partner), (partner, id)] {
+            let person = self.person(id);
+            person.state = State::QUIET;
+            person.met.retain(|(met, _)| *met != other);
+            person.met.push_back((other, until));
+            if person.met.len() > RECENT_PARTNERS_MAX {
+                person.met.pop_front();
+            }
+        }
+        partner
+    }
+
+    fn stopped_waiting(&mut self, now: Moment, id: SessionId, reason: IdleReason) {
+        let person = self.person(id);
+        let State::Waiting {
+            give_up_at,
+            expires_at,
+            ..
+        } = person.state
+        else {
+            panic!("{id:?} doesn't wait");
+        };
+        let due = match reason {
+            IdleReason::GaveUp => give_up_at,
+            IdleReason::Expired => Some(expires_at),
+            IdleReason::Cancelled | IdleReason::Left => None,
+        };
+        assert!(
+            due.is_some_and(|at| at <= now),
+            "{reason:?} is due at {due:?}"
+        );
+        person.state = State::QUIET;
+    }
+
+    // Questions.
+
+    fn waiting(&self) -> impl Iterator<Item = (SessionId, &Person)> {
+        let waits = |person: &Person| person.name() == StateName::Waiting;
+        self.people
+            .iter()
+            .filter(move |(_, person)| waits(person))
+            .map(|(id, person)| (*id, person))
+    }
+
+    /// Those whom nothing but distance keeps from being `seeker`'s partner.
+    fn eligible(
+        &self,
+        seeker: SessionId,
+        now: Moment,
+    ) -> impl Iterator<Item = Standing<SessionId>> {
+        self.waiting()
+            .filter(move |(other, _)| *other != seeker && self.apart_until(seeker, *other) <= now)
+            .map(|(other, _)| self.standing(other))
+    }
+
+    /// Until when two must not be paired: as long as either remembers the other.
+    fn apart_until(&self, a: SessionId, b: SessionId) -> Moment {
+        let remembered = |of: SessionId, other: SessionId| {
+            let met = &self.people[&of].met;
+            met.iter()
+                .find(|(id, _)| *id == other)
+                .map(|(_, until)| *until)
+        };
+        remembered(a, b)
+            .max(remembered(b, a))
+            .unwrap_or(Moment::START)
+    }
+
+    /// When people who wait may be paired though they may not now.
+    fn reunions(&self, now: Moment) -> impl Iterator<Item = Moment> {
+        self.waiting().flat_map(move |(a, _)| {
+            self.waiting().filter_map(move |(b, _)| {
+                let until = self.apart_until(a, b);
+                let within = || mutual_reach(&self.standing(a), &self.standing(b)) == Reach::Within;
+                (a != b && now < until && within()).then_some(until)
+            })
+        })
+    }
+
+    fn standing(&self, id: SessionId) -> Standing<SessionId> {
+        let person = &self.people[&id];
+        let (State::Waiting { turn, .. }, Some(criteria)) = (person.state, &person.criteria) else {
+            panic!("{id:?} doesn't wait");
+        };
+        Standing {
+            id,
+            at: criteria.at,
+            range_m: criteria.range.metres(),
+            turn,
+        }
+    }
+
+    fn person(&mut self, id: SessionId) -> &mut Person {
+        self.people
+            .get_mut(&id)
+            .expect("this session has not ended")
+    }
+}
+
+impl Person {
+    fn name(&self) -> StateName {
+        match self.state {
+            State::Idle { .. } => StateName::Idle,
+            State::Waiting { .. } => StateName::Waiting,
+            State::Chatting { .. } => StateName::Chatting,
+        }
+    }
+}
+
+impl State {
+    /// Idle, after something was heard.
+    const QUIET: Self = Self::Idle {
+        first_message_by: None,
+    };
+}
+
+/// Apart from the words.
+fn is_same_refusal(a: Refusal, b: Refusal) -> bool {
+    let without_words = |refusal| match refusal {
+        Refusal::WrongState { command, state, .. } => Refusal::WrongState {
+            command,
+            allowed: "",
+            state,
+        },
+        other @ Refusal::RangeMaxBelowRange { .. } => other,
+    };
+    without_words(a) == without_words(b)
+}

@@ -1,0 +1,270 @@
+//! A lobby and its model side by side: each step is done to the lobby, and the model judges it.
+
+use crate::effects::Effects;
+use crate::model::Model;
+use crate::reference::earth::Degrees;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::time::Duration;
+use whisperchat::geo::Range;
+use whisperchat::lobby::{
+    Command, Join, Lobby, MessageId, Name, PartnerLeftReason, Profile, SessionId, Settings, Update,
+};
+use whisperchat::moment::Moment;
+use whisperchat::private::Private;
+
+/// More calls than this, with a few dozen sessions, mean that the lobby asks to be woken for nothing.
+const TIMEOUT_CALLS_MAX: usize = 1000;
+
+/// One thing that happens. `who` counts round the sessions there are, oldest first.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Connect,
+    /// Something that is not for the lobby.
+    Speak {
+        who: usize,
+    },
+    Join {
+        who: usize,
+        wish: Wish,
+    },
+    Update {
+        who: usize,
+        change: Change,
+    },
+    Cancel {
+        who: usize,
+    },
+    Leave {
+        who: usize,
+    },
+    Next {
+        who: usize,
+    },
+    Disconnect {
+        who: usize,
+        is_lost: bool,
+    },
+    /// If `is_late`, the lobby is woken at the end only, however long that is after it wanted to be.
+    Pass {
+        ms: u64,
+        is_late: bool,
+    },
+}
+
+/// What somebody joins with.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) at: Degrees,
+    pub(crate) range_km: f64,
+    pub(crate) range_max_km: Option<f64>,
+    pub(crate) name: Option<&'static str>,
+    pub(crate) interests: Vec<&'static str>,
+    pub(crate) give_up_ms: Option<u64>,
+}
+
+/// What somebody changes while waiting.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) at: Option<Degrees>,
+    pub(crate) range_km: Option<f64>,
+    pub(crate) range_max_km: Option<f64>,
+    pub(crate) name: Option<&'static str>,
+    pub(crate) interests: Option<Vec<&'static str>>,
+    pub(crate) give_up_ms: Option<u64>,
+}
+
+pub(crate) struct World {
+    lobby: Lobby,
+    model: Model,
+    now: Moment,
+    sessions: Vec<SessionId>,
+    commands: u64,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            lobby: Lobby::new(settings.clone(), StdRng::seed_from_u64(1)),
+            model: Model::new(settings),
+            now: Moment::START,
+            sessions: Vec::new(),
+            commands: 0,
+        }
+    }
+
+    /// Does it, and panics if the lobby did anything the contract does not allow.
+    pub(crate) fn apply(&mut self, step: Step) {
+        match step {
+            Step::Connect => self.connect(),
+            Step::Speak { who } => self.speak(who),
+            Step::Join { who, wish } => self.command(who, Command::Join(wish.into())),
+            Step::Update { who, change } => self.command(who, Command::Update(change.into())),
+            Step::Cancel { who } => self.command(who, Command::Cancel),
+            Step::Leave { who } => self.command(who, Command::Leave),
+            Step::Next { who } => self.command(who, Command::Next),
+            Step::Disconnect { who, is_lost } => {
+                if let Some(session) = self.session(who) {
+                    self.disconnect(session, is_lost);
+                }
+            }
+            Step::Pass { ms, is_late } => self.pass(ms, is_late),
+        }
+        self.assert_alike();
+    }
+
+    /// The server stops, everybody goes, and nothing is left.
+    pub(crate) fn end(mut self) {
+        self.lobby.drain();
+        let mut effects = Effects::of(&mut self.lobby);
+        self.model.drained(&mut effects);
+        effects.assert_no_more();
+        while let Some(session) = self.sessions.last() {
+            self.disconnect(*session, false);
+            self.assert_alike();
+        }
+        assert!(self.lobby.is_empty());
+        assert_eq!(self.lobby.waiting_len(), 0);
+        assert_eq!(self.lobby.poll_timeout(), None);
+        assert_eq!(self.lobby.poll_effect(), None);
+    }
+
+    fn connect(&mut self) {
+        let session = self.lobby.connect(self.now);
+        self.model.connected(self.now, session);
+        self.sessions.push(session);
+        Effects::of(&mut self.lobby).assert_no_more();
+    }
+
+    fn speak(&mut self, who: usize) {
+        if let Some(session) = self.session(who) {
+            self.lobby.heard(session);
+            self.model.heard(session);
+            Effects::of(&mut self.lobby).assert_no_more();
+        }
+    }
+
+    fn command(&mut self, who: usize, command: Command) {
+        let Some(session) = self.session(who) else {
+            return;
+        };
+        self.commands += 1;
+        let answers =
+            (self.commands % 2 == 0).then(|| MessageId::from(format!("m{}", self.commands)));
+        let result = self
+            .lobby
+            .handle(self.now, session, command.clone(), answers.clone());
+        let mut effects = Effects::of(&mut self.lobby);
+        self.model.commanded(
+            self.now,
+            session,
+            command,
+            answers.as_ref(),
+            result,
+            &mut effects,
+        );
+        effects.assert_no_more();
+    }
+
+    fn disconnect(&mut self, session: SessionId, is_lost: bool) {
+        let reason = if is_lost {
+            PartnerLeftReason::Lost
+        } else {
+            PartnerLeftReason::Left
+        };
+        self.lobby.disconnect(self.now, session, reason);
+        let mut effects = Effects::of(&mut self.lobby);
+        self.model
+            .disconnected(self.now, session, reason, &mut effects);
+        effects.assert_no_more();
+        self.sessions.retain(|other| *other != session);
+        assert_eq!(self.lobby.state(session), None);
+    }
+
+    fn pass(&mut self, ms: u64, is_late: bool) {
+        let end = self.now + Duration::from_millis(ms);
+        for _ in 0..TIMEOUT_CALLS_MAX {
+            let wanted = self.lobby.poll_timeout();
+            if let Some(due) = self.model.next_due(self.now) {
+                assert!(
+                    wanted.is_some_and(|at| at <= due),
+                    "{wanted:?} is after {due:?}"
+                );
+            }
+            let Some(at) = wanted.filter(|at| *at <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = if is_late { end } else { self.now.max(at) };
+            self.wake();
+        }
+        panic!(
+            "the lobby still wants to be woken at {:?}",
+            self.lobby.poll_timeout()
+        );
+    }
+
+    fn wake(&mut self) {
+        self.lobby.handle_timeout(self.now);
+        let mut effects = Effects::of(&mut self.lobby);
+        let closed = effects.closed();
+        self.model.time_passed(self.now, &mut effects);
+        effects.assert_no_more();
+        for session in closed {
+            self.disconnect(session, true);
+        }
+    }
+
+    fn assert_alike(&self) {
+        self.lobby.assert_invariants();
+        assert_eq!(self.lobby.len(), self.model.len());
+        assert_eq!(self.lobby.waiting_len(), self.model.waiting_len());
+        for (session, state) in self.model.states() {
+            assert_eq!(self.lobby.state(session), Some(state), "{session:?}");
+        }
+        self.model.assert_nobody_waits_in_vain(self.now);
+    }
+
+    fn session(&self, who: usize) -> Option<SessionId> {
+        let index = who.checked_rem(self.sessions.len())?;
+        Some(self.sessions[index])
+    }
+}
+
+impl From<Wish> for Join {
+    fn from(wish: Wish) -> Self {
+        Self {
+            position: wish.at.into(),
+            range: range(wish.range_km),
+            range_max: wish.range_max_km.map(range),
+            profile: Profile {
+                name: wish.name.map(name),
+                interests: wish.interests.into_iter().map(name).collect(),
+            },
+            give_up: wish.give_up_ms.map(Duration::from_millis),
+        }
+    }
+}
+
+impl From<Change> for Update {
+    fn from(change: Change) -> Self {
+        Self {
+            position: change.at.map(Into::into),
+            range: change.range_km.map(range),
+            range_max: change.range_max_km.map(range),
+            name: change.name.map(name),
+            interests: change
+                .interests
+                .map(|list| list.into_iter().map(name).collect()),
+            give_up: change.give_up_ms.map(Duration::from_millis),
+        }
+    }
+}
+
+fn range(km: f64) -> Range {
+    Range::from_km(km).expect("steps keep to the bounds of ranges")
+}
+
+fn name(text: &str) -> Name {
+    Private::new(text.into())
+}

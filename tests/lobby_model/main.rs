@@ -20,6 +20,7 @@ use std::time::Duration;
 use steps::{Change, Step, Wish, World};
 use whisperchat::geo::PrivacyGrid;
 use whisperchat::lobby::Settings;
+use whisperchat::matching::RECENT_PARTNERS_MAX;
 
 const NAMES: &[&str] = &["ann", "bob", "Zoë", "🦀"];
 const INTERESTS: &[&str] = &["chess", "Chess", "GO", "go", "échecs", "ÉCHECS"];
@@ -122,7 +123,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
     fn every_step_keeps_the_contract(settings in settings(), steps in vec(step(), 1..150)) {
@@ -132,4 +133,44 @@ proptest! {
         }
         world.end();
     }
+}
+
+/// Who has met too many to remember them all is still avoided by those who remember.
+#[test]
+fn a_cool_off_holds_as_long_as_one_of_the_two_remembers() {
+    let wish = || Wish {
+        at: Degrees { lat: 0.0, lon: 0.0 },
+        range_km: 5.0,
+        range_max_km: None,
+        name: None,
+        interests: Vec::new(),
+        give_up_ms: None,
+    };
+    let mut world = World::new(Settings {
+        grid: PrivacyGrid::OFF,
+        cool_off: Duration::from_secs(10),
+        wait_max: Duration::from_secs(60),
+        first_message: Duration::from_secs(60),
+        reconnect_spread: Duration::ZERO,
+    });
+    let popular = 0;
+    world.apply(Step::Connect);
+    world.apply(Step::Join {
+        who: popular,
+        wish: wish(),
+    });
+    for who in 1..=RECENT_PARTNERS_MAX + 1 {
+        world.apply(Step::Connect);
+        world.apply(Step::Join { who, wish: wish() });
+        world.apply(Step::Next { who: popular });
+    }
+    // The first of them is forgotten by now.
+    world.apply(Step::Next { who: 1 });
+    assert_eq!(world.waiting_len(), 2);
+    world.apply(Step::Pass {
+        ms: 10_000,
+        is_late: false,
+    });
+    assert_eq!(world.waiting_len(), 0);
+    world.end();
 }

@@ -129,6 +129,10 @@ impl World {
         assert_eq!(self.lobby.poll_effect(), None);
     }
 
+    pub(crate) fn waiting_len(&self) -> usize {
+        self.lobby.waiting_len()
+    }
+
     fn connect(&mut self) {
         let session = self.lobby.connect(self.now);
         self.model.connected(self.now, session);

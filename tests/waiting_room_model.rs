@@ -5,6 +5,7 @@ mod reference;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use reference::earth::Degrees;
@@ -72,8 +73,17 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+/// Seeds of failures are kept here and tried first the next time.
+fn config() -> ProptestConfig {
+    let kept = FileFailurePersistence::Direct("proptest-regressions/waiting_room_model.txt");
+    ProptestConfig {
+        failure_persistence: Some(Box::new(kept)),
+        ..ProptestConfig::with_cases(1024)
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(config())]
 
     #[test]
     fn any_sequence_finds_whom_a_list_finds(operations in vec(operation(), 1..200)) {

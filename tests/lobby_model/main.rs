@@ -164,8 +164,11 @@ fn a_cool_off_holds_as_long_as_one_of_the_two_remembers() {
         world.apply(Step::Join { who, wish: wish() });
         world.apply(Step::Next { who: popular });
     }
-    // The first of them is forgotten by now.
+    // The first of them is forgotten by now: whoever of the two comes second must not be paired.
     world.apply(Step::Next { who: 1 });
+    assert_eq!(world.waiting_len(), 2);
+    world.apply(Step::Cancel { who: popular });
+    world.apply(Step::Next { who: popular });
     assert_eq!(world.waiting_len(), 2);
     world.apply(Step::Pass {
         ms: 10_000,

@@ -8,3 +8,4 @@
 pub(crate) mod earth;
 pub(crate) mod nearest;
 pub(crate) mod room;
+pub(crate) mod wire;

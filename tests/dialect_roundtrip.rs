@@ -248,7 +248,7 @@ proptest! {
         give_up_s in option::of(1.0..=3600.0),
     ) {
         let written = json!({
-            "type": "join", "id": id.as_ref().map(|id| id.as_str()),
+            "type": "join", "id": id.as_ref().map(MessageId::as_str),
             "position": {"lat": lat, "lon": lon}, "range_km": range_km, "max_range_km": more_km,
             "name": name, "interests": interests, "give_up_s": give_up_s,
         });
@@ -272,7 +272,7 @@ proptest! {
     #[test]
     fn a_text_within_bounds_is_read_as_it_was_written(id in id(), said in text(1999)) {
         let said = format!("x{said}");
-        let id_text = id.as_ref().map(|id| id.as_str());
+        let id_text = id.as_ref().map(MessageId::as_str);
         let written = json!({"type": "say", "id": id_text, "text": said}).to_string();
         let message = v1::decode(&written, &BOUNDS).unwrap();
         prop_assert_eq!(message.id, id);

@@ -65,7 +65,7 @@ fn outside() -> impl Iterator<Item = (&'static str, Vec<&'static str>, &'static 
 
 #[test]
 fn imports_point_one_way() {
-    assert_none(offences(|file, path| {
+    assert_none(&offences(|file, path| {
         let (_, allowed) = rooms()
             .find(|(room, _)| *room == file.room)
             .unwrap_or_else(|| panic!("`{}` is a new room: add it to ROOMS", file.room));
@@ -83,7 +83,7 @@ fn imports_point_one_way() {
 
 #[test]
 fn sockets_clocks_and_randomness_stay_outside_the_pure_rooms() {
-    assert_none(offences(|file, path| {
+    assert_none(&offences(|file, path| {
         let (what, _, instead) = outside()
             .find(|(what, rooms, _)| !rooms.contains(&file.room.as_str()) && reaches(path, what))?;
         Some(format!("`{}` may not use `{what}`: {instead}", file.room))
@@ -216,7 +216,7 @@ fn offences(problem: impl Fn(&File, &[&str]) -> Option<String>) -> Vec<String> {
     offences
 }
 
-fn assert_none(offences: Vec<String>) {
+fn assert_none(offences: &[String]) {
     assert!(offences.is_empty(), "\n{}", offences.join("\n"));
 }
 

@@ -116,7 +116,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     (cool_off_ms, grid_km).prop_map(|(cool_off_ms, grid_km)| Settings {
         grid: PrivacyGrid::new(grid_km).unwrap(),
         cool_off: Duration::from_millis(cool_off_ms),
-        wait_max: Duration::from_secs(60),
+        wait_max: Duration::from_mins(1),
         first_message: Duration::from_secs(10),
         reconnect_spread: Duration::from_secs(5),
     })
@@ -149,8 +149,8 @@ fn a_cool_off_holds_as_long_as_one_of_the_two_remembers() {
     let mut world = World::new(Settings {
         grid: PrivacyGrid::OFF,
         cool_off: Duration::from_secs(10),
-        wait_max: Duration::from_secs(60),
-        first_message: Duration::from_secs(60),
+        wait_max: Duration::from_mins(1),
+        first_message: Duration::from_mins(1),
         reconnect_spread: Duration::ZERO,
     });
     let popular = 0;

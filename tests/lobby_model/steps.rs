@@ -153,8 +153,10 @@ impl World {
             return;
         };
         self.commands += 1;
-        let answers =
-            (self.commands % 2 == 0).then(|| MessageId::from(format!("m{}", self.commands)));
+        let answers = self
+            .commands
+            .is_multiple_of(2)
+            .then(|| MessageId::from(format!("m{}", self.commands)));
         let result = self
             .lobby
             .handle(self.now, session, command.clone(), answers.clone());

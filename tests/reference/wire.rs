@@ -47,10 +47,11 @@ pub(crate) fn v1_message(json: &str) -> Value {
     let fields = MESSAGES
         .lines()
         .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.trim() == kind)
-        .map(|(_, fields)| fields.split_whitespace())
-        .unwrap_or_else(|| panic!("{kind} is not in the contract"));
-    for field in fields {
+        .find(|(name, _)| name.trim() == kind);
+    let Some((_, fields)) = fields else {
+        panic!("{kind} is not in the contract");
+    };
+    for field in fields.split_whitespace() {
         let (path, holds) = field.split_once('=').expect("the table is well formed");
         let (path, is_optional) = path
             .strip_suffix('?')
@@ -129,7 +130,7 @@ fn assert_position(position: Position) {
 fn assert_ranges(ranges: [Option<Range>; 2]) {
     for range in ranges.into_iter().flatten() {
         // A range in km is kept in metres.
-        assert!((1999.999_999..=20_040_000.000_001).contains(&range.metres()));
+        assert!((1_999.999_999..=20_040_000.000_001).contains(&range.metres()));
     }
 }
 

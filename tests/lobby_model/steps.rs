@@ -124,7 +124,7 @@ impl World {
             self.assert_alike();
         }
         assert!(self.lobby.is_empty());
-        assert_eq!(self.lobby.waiting_len(), 0);
+        assert_eq!(self.waiting_len(), 0);
         assert_eq!(self.lobby.poll_timeout(), None);
         assert_eq!(self.lobby.poll_effect(), None);
     }

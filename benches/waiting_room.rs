@@ -29,7 +29,10 @@ const SCAN_MAX: usize = 100_000;
 const COMPARED_MAX: usize = 10_000;
 const COMPARED_ARRIVALS: usize = 1000;
 
-const CROWDS: [(&str, fn(u64) -> Crowd); 3] = [
+/// A crowd from a seed.
+type Draw = fn(u64) -> Crowd;
+
+const CROWDS: [(&str, Draw); 3] = [
     ("uniform", Crowd::uniform),
     ("cities", Crowd::cities),
     ("mixed", Crowd::mixed),
@@ -51,7 +54,7 @@ fn place_of(person: &Person) -> (Place, Range) {
 /// A room that nobody in it could be matched in. Filled when it is first asked for.
 struct QuietRoom {
     name: &'static str,
-    crowd: fn(u64) -> Crowd,
+    crowd: Draw,
     size: usize,
     filled: OnceCell<(Vec<(Place, Range)>, Crowd)>,
 }
@@ -211,7 +214,7 @@ fn print_ratios(sizes: &[usize]) {
                 continue;
             };
             let ratio = |contender| {
-                median(contender).map_or("".to_owned(), |ns| format!("{:.1} ×", ns / own_ns))
+                median(contender).map_or_else(String::new, |ns| format!("{:.1} ×", ns / own_ns))
             };
             let (plain, scan) = (ratio(PlainRstar::NAME), ratio(Scan::NAME));
             let per_second = 1e9 / own_ns;

@@ -7,15 +7,15 @@ mod this_room;
 
 use whisperchat::geo::{Place, Range};
 
-pub use plain_rstar::PlainRstar;
-pub use scan::Scan;
-pub use this_room::ThisRoom;
+pub(crate) use plain_rstar::PlainRstar;
+pub(crate) use scan::Scan;
+pub(crate) use this_room::ThisRoom;
 
 /// Somebody in a crowd, by index.
-pub type PersonId = u32;
+pub(crate) type PersonId = u32;
 
 /// Something that finds the nearest person within reach both ways.
-pub trait Contender: Default {
+pub(crate) trait Contender: Default {
     /// Its name in tables and plots.
     const NAME: &'static str;
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use whisperchat::geo::{Place, Range, is_within};
 
 #[derive(Default)]
-pub struct PlainRstar {
+pub(crate) struct PlainRstar {
     tree: RTree<Entry>,
     waiting: HashMap<PersonId, (Place, Range, u64)>,
     next_turn: u64,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use whisperchat::geo::{Place, Range, is_within};
 
 #[derive(Default)]
-pub struct Scan {
+pub(crate) struct Scan {
     waiting: Vec<Waiting>,
     index: HashMap<PersonId, usize>,
     next_turn: u64,

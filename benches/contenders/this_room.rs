@@ -6,7 +6,7 @@ use whisperchat::geo::{Place, Range};
 use whisperchat::matching::{TicketId, WaitingRoom};
 
 #[derive(Default)]
-pub struct ThisRoom {
+pub(crate) struct ThisRoom {
     room: WaitingRoom<PersonId>,
     tickets: HashMap<PersonId, TicketId>,
 }

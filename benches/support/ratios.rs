@@ -12,7 +12,7 @@ fn results() -> PathBuf {
 }
 
 /// The median time of a benchmark in ns, if it was run.
-pub fn median_ns(group: &str, contender: &str, parameter: &str) -> Option<f64> {
+pub(crate) fn median_ns(group: &str, contender: &str, parameter: &str) -> Option<f64> {
     let folder = results()
         .join(group.replace('/', "_"))
         .join(contender)

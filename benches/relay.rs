@@ -48,6 +48,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// The same allocator as the server's, for the echo runs in this program.
@@ -317,6 +318,7 @@ struct Contender {
     load: Arc<Load>,
     /// Partners are neighbours.
     peers: Vec<Arc<Peer>>,
+    exchanges: JoinSet<io::Result<()>>,
 }
 
 /// What a round has shown.
@@ -339,6 +341,7 @@ impl Contender {
             quiet: Notify::new(),
         });
         let mut peers = Vec::new();
+        let mut exchanges = JoinSet::new();
         for pair in 0..pairs {
             for client in connect_pair(&program, pair)? {
                 let stream = client.into_stream();
@@ -356,7 +359,7 @@ impl Contender {
                         unsent: Vec::new(),
                     }),
                 });
-                tokio::spawn(Arc::clone(&peer).run(reader));
+                exchanges.spawn(Arc::clone(&peer).run(reader));
                 peers.push(peer);
             }
         }
@@ -364,6 +367,7 @@ impl Contender {
             program,
             load,
             peers,
+            exchanges,
         })
     }
 
@@ -402,6 +406,11 @@ impl Contender {
             server_cores: server_s / seconds,
             load_cores: load_s / seconds,
         })
+    }
+
+    /// Ends the connections before the server, for an end of theirs is a failure.
+    async fn stop(mut self) {
+        self.exchanges.shutdown().await;
     }
 
     /// Waits until nothing is in flight, and checks that nothing is missing.
@@ -501,6 +510,10 @@ fn measure(runtime: &Runtime, server_threads: usize, load_threads: usize) -> io:
             print_row(text_bytes, in_flight, &rounds);
         }
     }
+    runtime.block_on(async {
+        relay.stop().await;
+        echo.stop().await;
+    });
     Ok(())
 }
 

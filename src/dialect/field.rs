@@ -20,7 +20,15 @@ pub(super) type Allowed = String;
 
 /// A borrowed string where the JSON has no escapes, an owned one where it has.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    /// The string, if it has 1 to this many characters.
+    pub(super) fn of_chars(self, max: usize) -> Option<Cow<'a, str>> {
+        let Self(text) = self;
+        (!text.is_empty() && is_of_at_most(&text, max)).then_some(text)
+    }
+}
 
 /// For `deserialize_with`: keeps a null, which serde would take for an absent field.
 pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Raw<'de>, D::Error> {
@@ -80,7 +88,7 @@ pub(super) fn string(raw: &RawValue) -> Result<Cow<'_, str>, Allowed> {
 pub(super) fn text(raw: &RawValue, chars_max: usize) -> Result<Cow<'_, str>, Allowed> {
     string(raw)
         .ok()
-        .filter(|text| !text.is_empty() && is_of_at_most(text, chars_max))
+        .and_then(|text| Text(text).of_chars(chars_max))
         .ok_or_else(|| format!("a string of 1 to {chars_max} characters"))
 }
 

@@ -10,7 +10,7 @@
 //! assert_eq!(error.message, "`text` must be a string of 1 to 2000 characters");
 //! ```
 
-use super::field::{self, Allowed, FieldError, Raw, given, optional, required};
+use super::field::{self, Allowed, FieldError, Raw, Text, given, optional, required};
 use super::{Bounds, ErrorCode, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::geo::{Position, Range};
 use crate::lobby::{
@@ -93,6 +93,19 @@ struct Fields<'a> {
     last_seq: Raw<'a>,
 }
 
+/// The fields of what is said most often, typed, so that one pass reads them.
+#[derive(Deserialize)]
+struct ChatFields<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    seq: Option<u64>,
+    on: Option<bool>,
+}
+
 #[derive(Deserialize)]
 struct PositionFields<'a> {
     #[serde(borrow)]
@@ -107,7 +120,12 @@ struct PositionFields<'a> {
 /// [`WireError`] with the code of the contract and a sentence that names what is wrong and what is
 /// allowed; it carries the message's `id` where that could be read.
 pub fn decode<'a>(text: &'a str, bounds: &Bounds) -> Result<Message<'a>, WireError> {
-    let fields = fields(text)?;
+    check_object(text)?;
+    if let Some(message) = chat_message(text) {
+        return Ok(message);
+    }
+    let fields: Fields =
+        serde_json::from_str(text).map_err(|error| bad_json(format!("not valid JSON: {error}")))?;
     let id = optional(fields.id, "id", |raw| field::text(raw, ID_MAX_CHARS))
         .map_err(|message| WireError::new(ErrorCode::BadField, message, None))?
         .map(MessageId::from);
@@ -116,16 +134,39 @@ pub fn decode<'a>(text: &'a str, bounds: &Bounds) -> Result<Message<'a>, WireErr
     Ok(Message { id, request })
 }
 
-fn fields(text: &str) -> Result<Fields<'_>, WireError> {
-    let bad_json = |message: String| WireError::new(ErrorCode::BadJson, message, None);
+/// A well-formed `say`, `ack` or `typing`. Of anything else, [`Fields`] can tell what it is or what is wrong
+/// with it.
+fn chat_message(text: &str) -> Option<Message<'_>> {
+    let fields: ChatFields = serde_json::from_str(text).ok()?;
+    let request = match &*fields.kind.0 {
+        "say" => Request::Say {
+            text: fields.text?.of_chars(TEXT_MAX_CHARS)?,
+        },
+        "ack" => Request::Acknowledge { seq: fields.seq? },
+        "typing" => Request::Typing { on: fields.on? },
+        _ => return None,
+    };
+    let id = match fields.id {
+        None => None,
+        Some(id) => Some(MessageId::from(id.of_chars(ID_MAX_CHARS)?)),
+    };
+    Some(Message { id, request })
+}
+
+fn check_object(text: &str) -> Result<(), WireError> {
     // RFC 8259, section 2: these four are white space.
-    if !text
+    if text
         .trim_start_matches([' ', '\t', '\n', '\r'])
         .starts_with('{')
     {
-        return Err(bad_json("a message must be a JSON object".to_owned()));
+        Ok(())
+    } else {
+        Err(bad_json("a message must be a JSON object".to_owned()))
     }
-    serde_json::from_str(text).map_err(|error| bad_json(format!("not valid JSON: {error}")))
+}
+
+fn bad_json(message: String) -> WireError {
+    WireError::new(ErrorCode::BadJson, message, None)
 }
 
 fn request<'a>(

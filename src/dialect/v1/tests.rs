@@ -375,3 +375,49 @@ fn the_welcome_says_what_is_allowed() {
         @r#"{"type":"welcome","protocol":1,"server":"whisperchat/1","session":"s","resume_token":"t","resume_window_s":0,"ping_s":0,"limits":{"max_message_bytes":8192,"max_text_chars":2000,"min_range_km":2.0,"max_range_km":20040.0,"position_grid_km":1.0}}"#
     );
 }
+
+#[test]
+fn what_is_read_in_one_pass_is_read_as_field_by_field() {
+    let long = format!(
+        r#"{{"type":"say","text":"{}"}}"#,
+        "é".repeat(TEXT_MAX_CHARS)
+    );
+    for text in [
+        r#"{"type":"say","id":"m","text":"hi"}"#,
+        r#" { "text" : "\"hi\"\n\u00e9", "type" : "\u0073ay", "id" : null } "#,
+        r#"{"type":"say","text":"hi","seq":null,"position":7,"more":[{"x":[]}]}"#,
+        r#"{"type":"ack","seq":17}"#,
+        r#"{"type":"typing","id":"t","on":true}"#,
+        &long,
+    ] {
+        let message = chat_message(text).unwrap_or_else(|| panic!("not in one pass: {text}"));
+        let fields: Fields = serde_json::from_str(text).unwrap();
+        let request = request(&fields, &BOUNDS).unwrap();
+        assert_eq!(format!("{:?}", message.request), format!("{request:?}"));
+        assert_eq!(message.id.is_some(), fields.id.is_some(), "{text}");
+    }
+}
+
+#[test]
+fn one_pass_takes_nothing_that_is_refused() {
+    let too_long = format!(
+        r#"{{"type":"say","text":"{}"}}"#,
+        "é".repeat(TEXT_MAX_CHARS + 1)
+    );
+    for text in [
+        r#"{"type":"say"}"#,
+        r#"{"type":"say","text":""}"#,
+        r#"{"type":"say","text":7}"#,
+        r#"{"type":"say","text":"\ud800"}"#,
+        r#"{"type":"say","id":"","text":"hi"}"#,
+        r#"{"type":"say","text":"hi","text":"hi"}"#,
+        r#"{"type":"say","text":"hi"} {}"#,
+        r#"{"type":"ack","seq":-1}"#,
+        r#"{"type":"ack","seq":1.5}"#,
+        r#"{"type":"typing","on":"yes"}"#,
+        &too_long,
+    ] {
+        assert!(chat_message(text).is_none(), "{text}");
+        assert!(decode(text, &BOUNDS).is_err(), "{text}");
+    }
+}

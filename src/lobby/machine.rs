@@ -299,7 +299,8 @@ impl Lobby {
             criteria.place = Place::new(self.settings.grid.snap(position));
         }
         if let Some(name) = update.name {
-            criteria.profile.name = Some(name);
+            // As in a join: an empty name is none.
+            criteria.profile.name = Some(name).filter(|name| !name.is_empty());
         }
         if let Some(interests) = update.interests {
             criteria.profile.interests = interests;

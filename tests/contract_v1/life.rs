@@ -118,6 +118,18 @@ async fn an_update_changes_what_it_names_and_keeps_the_rest() {
 }
 
 #[tokio::test]
+async fn an_update_to_an_empty_name_takes_the_name_away() {
+    let server = Server::start(&[]);
+    let mut ann = V1::connect(&server).await;
+    let wish = json!({"name": "Ann"});
+    ann.ask(with(join(PARIS, 10.0), wish), "waiting").await;
+    ann.ask(json!({"type": "update", "name": " "}), "waiting")
+        .await;
+    let mut bob = joined(&server, PARIS, 10.0).await;
+    assert_eq!(bob.expect("matched").await["partner"]["name"], Value::Null);
+}
+
+#[tokio::test]
 async fn who_waits_is_told_for_how_long_and_an_update_does_not_start_it_anew() {
     let server = Server::start(&[]);
     let mut ann = V1::connect(&server).await;

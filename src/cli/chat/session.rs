@@ -215,8 +215,7 @@ impl Session {
     fn settled(&mut self) -> Vec<Step> {
         while let Some(line) = self.lines.pop_front() {
             match entry(&line) {
-                Entry::Text(text) if self.is_to_be_held() => {
-                    drop(text);
+                Entry::Text(_) if self.is_to_be_held() => {
                     self.lines.push_front(line);
                     break;
                 }

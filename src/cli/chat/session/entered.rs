@@ -62,7 +62,8 @@ impl Session {
             Entry::Range(km) => self.set_range(&km),
             Entry::Help => self.notice(HELP),
             Entry::Quit => {
-                self.drop_lines();
+                // What stands behind it was never meant to be sent.
+                self.lines.clear();
                 self.end();
             }
             Entry::Unknown(command) => self.problem(format!(

@@ -299,6 +299,7 @@ fn a_script_waits_for_somebody_and_ends_when_all_was_accepted() {
     ann.steps.clear();
     ann.enter("hello");
     ann.enter("/quit");
+    ann.enter("never meant to be sent");
     ann.end_input();
     ann.expect(&[]);
     ann.hear(r#"{"type":"matched","chat":"c","partner":{"name":"bob"},"distance":"near"}"#);

@@ -285,3 +285,37 @@ async fn sizes_that_are_only_claimed_cost_no_memory() {
     assert_grown_little(&server, before_kib);
     witnesses.expect_undisturbed().await;
 }
+
+#[tokio::test]
+async fn a_server_short_of_open_files_says_that_it_is_full_and_goes_on() {
+    /// The server keeps 64 for itself and one of the rest for saying no.
+    const OPEN_FILES: u32 = 96;
+    const SEATS: usize = 31;
+    let server = Server::with_open_files(OPEN_FILES, &[("limits.first_message_s", "600")]);
+    let printed = server.printed("Up to").await;
+    assert!(
+        printed.contains(&format!("Up to {SEATS} connections")),
+        "{printed}"
+    );
+    let mut guests = Vec::new();
+    for _ in 0..SEATS {
+        guests.push(V1::connect(&server).await);
+    }
+    let (response, _) = Request::upgrade(V1_PATH).send(&server).await;
+    assert_eq!(response.status, 503);
+    assert!(response.header("Retry-After").is_some(), "{response:?}");
+    // More knock than there is room for; they wait, and whoever is in is not disturbed.
+    let mut knocking = Vec::new();
+    for _ in 0..50 {
+        knocking.push(Raw::connect(&server).await);
+    }
+    for guest in &mut guests {
+        guest.expect_quiet().await;
+    }
+    drop(knocking);
+    guests.pop().expect("there are some").close().await;
+    within("the seat to be free", async {
+        while Request::upgrade(V1_PATH).send(&server).await.0.status != 101 {}
+    })
+    .await;
+}

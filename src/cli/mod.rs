@@ -37,8 +37,15 @@ enum Command {
     CheckConfig(ConfigArgs),
 }
 
+/// What clap can't know of settings.
+const SETTINGS_HELP: &str = "Settings are read from flags, then the environment, then the file, then \
+    defaults; the first that has one wins. In the environment a setting is WHISPERCHAT_ and its key in \
+    capitals with __ between levels, such as WHISPERCHAT_PRIVACY__POSITION_GRID_KM=5. \
+    `whisperchat check-config` shows all of them with their values.";
+
 /// Where settings come from.
 #[derive(Debug, Args)]
+#[command(after_help = SETTINGS_HELP)]
 struct ConfigArgs {
     /// A TOML file with settings
     #[arg(long, value_name = "FILE", env = "WHISPERCHAT_CONFIG")]

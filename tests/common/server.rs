@@ -22,7 +22,18 @@ impl Server {
     /// Starts a server on a free port with settings by their dotted keys, such as
     /// `("privacy.position_grid_km", "0")`, and waits until it listens.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_whisperchat"));
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_whisperchat")), settings)
+    }
+
+    /// A server that may not have more files open than this, sockets included.
+    pub(crate) fn with_open_files(max: u32, settings: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {max} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &limited, env!("CARGO_BIN_EXE_whisperchat")]);
+        Self::spawn(shell, settings)
+    }
+
+    fn spawn(mut command: Command, settings: &[(&str, &str)]) -> Self {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("WHISPERCHAT_") {
                 command.env_remove(name);

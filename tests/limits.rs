@@ -306,7 +306,7 @@ async fn a_server_short_of_open_files_says_that_it_is_full_and_goes_on() {
     assert!(response.header("Retry-After").is_some(), "{response:?}");
     // More knock than there is room for; they wait, and whoever is in is not disturbed.
     let mut knocking = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..200 {
         knocking.push(Raw::connect(&server).await);
     }
     for guest in &mut guests {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,10 @@ const DESCRIPTORS_RESERVED: usize = 64;
 /// Of the descriptors for clients, one in this many is kept for connections that are not WebSockets, so
 /// that a full server can still say that it is full.
 const HTTP_SHARE: usize = 64;
+
+/// Connections that may wait to be accepted; the system may allow fewer. When clients return all at once, one
+/// that finds no room tries again only after a second, then three, then seven.
+const BACKLOG: u32 = 4096;
 
 /// How long accepting pauses when it fails for lack of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -98,10 +102,14 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError`] if an address can't be listened on.
+    #[expect(
+        clippy::unused_async,
+        reason = "sockets need a runtime; so it can't be called without one"
+    )]
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
-        let listener = listen(config.listen, "listen").await?;
+        let listener = listen(config.listen, "listen")?;
         let admin_listener = match config.admin_listen {
-            Some(address) => Some(listen(address, "admin_listen").await?),
+            Some(address) => Some(listen(address, "admin_listen")?),
             None => None,
         };
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
@@ -203,14 +211,22 @@ impl Server {
     }
 }
 
-async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|cause| ServerError {
-            address,
-            setting,
-            cause,
-        })
+fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, ServerError> {
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // A server that is started anew must not wait for the connections of the old one to be forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|cause| ServerError {
+        address,
+        setting,
+        cause,
+    })
 }
 
 /// Accepts connections for as long as it is polled.

@@ -72,7 +72,7 @@ impl Chat {
             match self.lines.recv_timeout(left) {
                 Ok(line) if line.starts_with(start) => return line,
                 Ok(line) => self.seen.push(line),
-                Err(_) => panic!("no line {start:?}, but {:#?}", self.seen),
+                Err(error) => panic!("no line {start:?} ({error}), but {:#?}", self.seen),
             }
         }
     }

@@ -1,40 +1,50 @@
-//! The rules of pairing: reach both ways, and nobody whom one of the two has just met.
+//! The rules of pairing: reach both ways, nobody who is to be avoided, the nearest first, and nobody passed
+//! over for ever.
 
-use super::neighbourhood::Neighbourhood;
-use super::{RecentPartners, TicketId, WaitingRoom};
+use super::neighbourhood::{Nearby, Neighbourhood};
+use super::{Acquaintances, Ticket, TicketId, TooManyBlocked, WaitingRoom};
 use crate::geo::{Place, Range};
 use crate::moment::Moment;
 
-/// Somebody who would be matched: who it is and whom they should not meet again yet.
+/// After being passed over so often by people it was eligible for, a waiter goes first.
+pub const PASSED_OVER_MAX: u8 = 8;
+
+/// Somebody who would be matched: who it is and whom they should not meet.
 #[derive(Debug, Clone)]
 pub struct Candidate<P> {
     /// Who it is, in the caller's terms.
     pub who: P,
-    /// Whom they have met lately.
-    pub recent: RecentPartners<P>,
+    /// Whom they should not meet.
+    pub known: Acquaintances<P>,
+    /// How often somebody nearer was taken instead, at most [`PASSED_OVER_MAX`].
+    passed_over: u8,
 }
 
-/// What came of an arrival.
-#[derive(Debug)]
-pub enum Arrival<P> {
-    /// Somebody eligible was waiting. Neither of the two is in the waiting room now.
-    Paired {
-        /// Who arrived.
-        arrived: Candidate<P>,
-        /// Who was waiting.
-        waited: Candidate<P>,
-    },
-    /// Nobody was: the person waits now.
-    Waits(TicketId),
+impl<P> Candidate<P> {
+    /// Somebody who was not passed over yet.
+    pub fn new(who: P, known: Acquaintances<P>) -> Self {
+        Self {
+            who,
+            known,
+            passed_over: 0,
+        }
+    }
 }
 
-/// Pairs people as they arrive, so that nobody waits while somebody eligible waits too.
+/// What somebody left the waiting room with, and comes back to it with.
+pub type Withdrawn<P> = Ticket<Candidate<P>>;
+
+/// Finds partners for people as they arrive, so that nobody waits while somebody eligible waits too.
 ///
 /// Two people are eligible for each other if the geodesic distance between their places is at most each
-/// one's range, neither has met the other within the cool-off, and they are not the same person. That
-/// nobody eligible is left waiting holds because everything that can make two people eligible comes
-/// through here and is looked at at once: [`arrive`](Self::arrive), [`change`](Self::change), and
-/// [`look_again`](Self::look_again) when a cool-off has ended. People who leave make nobody eligible.
+/// one's range, neither avoids the other, and they are not the same person. That nobody eligible is left
+/// waiting holds because everything that can make two people eligible (arriving, changing, coming back, the
+/// end of a cool-off) is followed by [`take_partner`](Self::take_partner). People who leave make nobody
+/// eligible.
+///
+/// Of the eligible the nearest is taken, by straight line through the earth; at equal distance, who has
+/// waited longest. But somebody who was passed over [`PASSED_OVER_MAX`] times goes first; of several such,
+/// who has waited longest.
 #[derive(Debug)]
 pub struct Matchmaker<P> {
     room: WaitingRoom<Candidate<P>>,
@@ -50,6 +60,18 @@ impl<P> Default for Matchmaker<P> {
     }
 }
 
+/// Two who are paired, out of the waiting room: who looked for a partner, and who was found.
+pub type Pair<P> = [Box<Withdrawn<P>>; 2];
+
+/// What came of an arrival.
+#[derive(Debug)]
+pub enum Arrival<P> {
+    /// Somebody eligible was waiting: who arrived, and who was found. Neither is in the waiting room now.
+    Paired(Pair<P>),
+    /// Nobody was: the person waits now.
+    Waits(TicketId),
+}
+
 impl<P: Copy + Eq> Matchmaker<P> {
     /// With nobody waiting.
     pub fn new() -> Self {
@@ -61,92 +83,131 @@ impl<P: Copy + Eq> Matchmaker<P> {
         &self.room
     }
 
-    /// How many people wait in the same part of the country as this place.
-    pub fn waiting_around(&self, place: &Place) -> usize {
-        self.neighbourhood.count(place)
+    /// Whether nobody waits, and nothing is kept of anybody who did.
+    pub fn is_empty(&self) -> bool {
+        self.room.is_empty() && self.neighbourhood.is_empty()
+    }
+
+    /// Roughly how many others have waited in the same part of the country, a while ago, for somebody who
+    /// waits there since a moment.
+    pub fn nearby(&mut self, place: &Place, since: Moment, now: Moment) -> Nearby {
+        self.neighbourhood.nearby(place, since, now)
     }
 
     /// When the first cool-off between somebody who waits and somebody they have met ends; that is when
-    /// to [`look_again`](Self::look_again).
+    /// to look for a partner again.
     pub fn next_cool_off_end(&self, ticket: TicketId) -> Option<Moment> {
-        self.room.get(ticket)?.who.recent.next_expiry()
+        self.room.get(ticket)?.who.known.next_expiry()
     }
 
-    /// Pairs somebody with the nearest eligible person, or lets them wait. O(log n).
-    pub fn arrive(
-        &mut self,
-        candidate: Candidate<P>,
-        place: Place,
-        range: Range,
-        now: Moment,
-    ) -> Arrival<P> {
-        let found = self.room.nearest_eligible(&place, range, |_, other| {
-            is_eligible(&candidate, other, now)
-        });
-        if let Some(found) = found {
-            let waited = self.withdraw(found).expect("who was found is in the room");
-            return Arrival::Paired {
-                arrived: candidate,
-                waited,
-            };
+    /// A ticket for somebody who comes, behind everybody else; not in the room yet.
+    pub fn ticket(&mut self, candidate: Candidate<P>, place: Place, range: Range) -> Withdrawn<P> {
+        self.room.ticket(place, range, candidate)
+    }
+
+    /// Pairs somebody who comes, or comes back, with somebody who waits, or lets them wait. O(log n).
+    pub fn arrive(&mut self, mut ticket: Withdrawn<P>, now: Moment) -> Arrival<P> {
+        ticket.who.known.forget_expired(now);
+        match self.choose(&ticket, now) {
+            Some(choice) => {
+                let found = self.take(choice);
+                Arrival::Paired([ticket, found].map(Box::new))
+            }
+            None => Arrival::Waits(self.admit(ticket)),
         }
-        self.neighbourhood.enter(&place);
-        Arrival::Waits(self.room.insert(place, range, candidate))
     }
 
-    /// Moves somebody who waits or changes their range, keeping their age, and looks at once whether that
-    /// makes a pair. Returns the two if it does: the one who changed first.
+    /// Lets somebody wait without looking for a partner. O(log n).
+    pub fn admit(&mut self, ticket: Withdrawn<P>) -> TicketId {
+        self.neighbourhood.enter(&ticket.place);
+        self.room.admit(ticket)
+    }
+
+    /// Moves somebody who waits or changes their range, keeping their turn. O(log n).
     ///
     /// # Panics
     /// If the ticket is not in the room.
-    pub fn change(
-        &mut self,
-        ticket: TicketId,
-        place: Place,
-        range: Range,
-        now: Moment,
-    ) -> Option<(Candidate<P>, Candidate<P>)> {
+    pub fn change(&mut self, ticket: TicketId, place: Place, range: Range) {
         let before = self.room.get(ticket).expect("the ticket waits").place;
         self.neighbourhood.leave(&before);
         self.neighbourhood.enter(&place);
         self.room.change(ticket, place, range);
-        self.look_again(ticket, now)
     }
 
-    /// Looks whether somebody who waits can be paired now; for when a cool-off has ended. Returns the two
-    /// if so: the one who was asked about first.
+    /// Keeps two from ever being paired again, if the ticket is in the room.
+    ///
+    /// # Errors
+    /// [`TooManyBlocked`] if that is one too many.
+    pub fn block(&mut self, ticket: TicketId, other: P) -> Result<(), TooManyBlocked> {
+        self.room
+            .who_mut(ticket)
+            .map_or(Ok(()), |candidate| candidate.known.block(other))
+    }
+
+    /// Looks for a partner for somebody who waits, and takes both out of the room if there is one: who looked,
+    /// and who was found.
     ///
     /// # Panics
     /// If the ticket is not in the room.
-    pub fn look_again(
-        &mut self,
-        ticket: TicketId,
-        now: Moment,
-    ) -> Option<(Candidate<P>, Candidate<P>)> {
+    pub fn take_partner(&mut self, ticket: TicketId, now: Moment) -> Option<Pair<P>> {
         let candidate = self.room.who_mut(ticket).expect("the ticket waits");
-        candidate.recent.forget_expired(now);
+        candidate.known.forget_expired(now);
         let seeker = self.room.get(ticket).expect("the ticket waits");
-        let found = self
-            .room
-            .nearest_eligible(&seeker.place, seeker.range, |_, other| {
-                is_eligible(&seeker.who, other, now)
-            })?;
-        Some((self.withdraw(ticket)?, self.withdraw(found)?))
+        let choice = self.choose(seeker, now)?;
+        let seeker = self.withdraw(ticket).expect("the ticket waits");
+        Some([seeker, self.take(choice)].map(Box::new))
     }
 
     /// Takes somebody out of the waiting room, or `None` if the ticket is not in it (any more).
-    pub fn withdraw(&mut self, ticket: TicketId) -> Option<Candidate<P>> {
+    pub fn withdraw(&mut self, ticket: TicketId) -> Option<Withdrawn<P>> {
         let ticket = self.room.remove(ticket)?;
         self.neighbourhood.leave(&ticket.place);
-        Some(ticket.who)
+        Some(ticket)
     }
+
+    /// Who is to be paired with somebody, if anybody is.
+    fn choose(&self, seeker: &Withdrawn<P>, now: Moment) -> Option<Choice> {
+        let eligible = |_, other: &Candidate<P>| is_eligible(&seeker.who, other, now);
+        let (place, range) = (&seeker.place, seeker.range);
+        let nearest = self.room.nearest_eligible(place, range, eligible)?;
+        let mut choice = Choice {
+            found: nearest,
+            eligible: Vec::new(),
+        };
+        let mut first_overdue_turn = u64::MAX;
+        self.room
+            .for_each_eligible(place, range, eligible, |id, other| {
+                choice.eligible.push(id);
+                let is_overdue = other.who.passed_over >= PASSED_OVER_MAX;
+                if is_overdue && other.turn() < first_overdue_turn {
+                    first_overdue_turn = other.turn();
+                    choice.found = id;
+                }
+            });
+        Some(choice)
+    }
+
+    /// Takes who was chosen out of the room; the others have been passed over.
+    fn take(&mut self, Choice { found, eligible }: Choice) -> Withdrawn<P> {
+        for id in eligible.into_iter().filter(|id| *id != found) {
+            let candidate = self.room.who_mut(id).expect("who is eligible waits");
+            candidate.passed_over = (candidate.passed_over + 1).min(PASSED_OVER_MAX);
+        }
+        self.withdraw(found).expect("who was found waits")
+    }
+}
+
+/// Who is taken, and everybody who could have been, the taken one included.
+struct Choice {
+    found: TicketId,
+    eligible: Vec<TicketId>,
 }
 
 /// The rules beyond distance. Both sides' memories count: each is bounded, so one may have forgotten.
 fn is_eligible<P: Copy + Eq>(seeker: &Candidate<P>, other: &Candidate<P>, now: Moment) -> bool {
     seeker.who != other.who
-        && !seeker.recent.is_recent(other.who, now)
-        && !other.recent.is_recent(seeker.who, now)
+        && !seeker.known.avoids(other.who, now)
+        && !other.known.avoids(seeker.who, now)
 }
 
 #[cfg(test)]
@@ -165,29 +226,34 @@ mod tests {
     }
 
     fn someone(who: u32) -> Candidate<u32> {
-        Candidate {
-            who,
-            recent: RecentPartners::default(),
-        }
+        Candidate::new(who, Acquaintances::default())
     }
 
-    fn waits(arrival: Arrival<u32>) -> TicketId {
-        match arrival {
-            Arrival::Waits(ticket) => ticket,
-            Arrival::Paired { arrived, waited } => panic!("paired {} {}", arrived.who, waited.who),
+    fn names(pair: Option<Pair<u32>>) -> Option<[u32; 2]> {
+        pair.map(|pair| pair.map(|ticket| ticket.who.who))
+    }
+
+    /// Somebody comes: the name of whom they met, or their ticket.
+    fn arrive(
+        matchmaker: &mut Matchmaker<u32>,
+        candidate: Candidate<u32>,
+        place: Place,
+        range: Range,
+    ) -> Result<u32, TicketId> {
+        let ticket = matchmaker.ticket(candidate, place, range);
+        match matchmaker.arrive(ticket, NOW) {
+            Arrival::Paired([_, found]) => Ok(found.who.who),
+            Arrival::Waits(ticket) => Err(ticket),
         }
     }
 
     #[test]
     fn the_second_of_two_is_paired_at_once() {
         let mut matchmaker = Matchmaker::new();
-        waits(matchmaker.arrive(someone(1), place(0.0, 0.0), km(5.0), NOW));
-        let arrival = matchmaker.arrive(someone(2), place(0.0, 0.01), km(5.0), NOW);
-        let Arrival::Paired { arrived, waited } = arrival else {
-            panic!("not paired");
-        };
-        assert_eq!((arrived.who, waited.who), (2, 1));
-        assert!(matchmaker.room().is_empty());
+        arrive(&mut matchmaker, someone(1), place(0.0, 0.0), km(5.0)).unwrap_err();
+        let met = arrive(&mut matchmaker, someone(2), place(0.0, 0.01), km(5.0));
+        assert_eq!(met, Ok(1));
+        assert!(matchmaker.is_empty());
     }
 
     #[test]
@@ -195,33 +261,67 @@ mod tests {
         let mut matchmaker = Matchmaker::new();
         let end = Moment::from_millis(5000);
         let mut second = someone(2);
-        second.recent.remember(1, end);
-        waits(matchmaker.arrive(someone(1), place(0.0, 0.0), km(5.0), NOW));
-        let ticket = waits(matchmaker.arrive(second, place(0.0, 0.0), km(5.0), NOW));
-        assert!(
-            matchmaker
-                .look_again(ticket, Moment::from_millis(4999))
-                .is_none()
-        );
-        assert_eq!(matchmaker.waiting_around(&place(0.0, 0.0)), 2);
+        second.known.met(1, end);
+        let here = place(0.0, 0.0);
+        arrive(&mut matchmaker, someone(1), here, km(5.0)).unwrap_err();
+        let ticket = arrive(&mut matchmaker, second, here, km(5.0)).unwrap_err();
+        let before = Moment::from_millis(4999);
+        assert_eq!(names(matchmaker.take_partner(ticket, before)), None);
         assert_eq!(matchmaker.next_cool_off_end(ticket), Some(end));
-        let (asked, other) = matchmaker.look_again(ticket, end).unwrap();
-        assert_eq!((asked.who, other.who), (2, 1));
+        assert_eq!(names(matchmaker.take_partner(ticket, end)), Some([2, 1]));
     }
 
     #[test]
-    fn a_change_is_looked_at_at_once() {
+    fn a_block_by_either_side_keeps_two_apart() {
+        for blocker in [1, 2] {
+            let mut matchmaker = Matchmaker::new();
+            let mut people = [someone(1), someone(2)];
+            people[blocker - 1].known.block(3 - blocker as u32).unwrap();
+            for person in people {
+                arrive(&mut matchmaker, person, place(0.0, 0.0), km(5.0)).unwrap_err();
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_can_make_a_pair() {
         let mut matchmaker = Matchmaker::new();
-        let far = waits(matchmaker.arrive(someone(1), place(0.0, 0.0), km(5.0), NOW));
-        waits(matchmaker.arrive(someone(2), place(0.0, 50.0), km(5.0), NOW));
-        assert!(
-            matchmaker
-                .change(far, place(0.0, 40.0), km(5.0), NOW)
-                .is_none()
-        );
-        let (moved, met) = matchmaker
-            .change(far, place(0.0, 50.01), km(5.0), NOW)
-            .unwrap();
-        assert_eq!((moved.who, met.who), (1, 2));
+        let moved = arrive(&mut matchmaker, someone(1), place(0.0, 0.0), km(5.0)).unwrap_err();
+        arrive(&mut matchmaker, someone(2), place(0.0, 50.0), km(5.0)).unwrap_err();
+        matchmaker.change(moved, place(0.0, 40.0), km(5.0));
+        assert_eq!(names(matchmaker.take_partner(moved, NOW)), None);
+        matchmaker.change(moved, place(0.0, 50.01), km(5.0));
+        assert_eq!(names(matchmaker.take_partner(moved, NOW)), Some([1, 2]));
+    }
+
+    #[test]
+    fn who_comes_back_has_waited_as_long_as_before() {
+        let mut matchmaker = Matchmaker::new();
+        let (west, east) = (place(0.0, 0.0), place(0.0, 0.02));
+        let first = arrive(&mut matchmaker, someone(1), west, km(2.0)).unwrap_err();
+        arrive(&mut matchmaker, someone(2), east, km(2.0)).unwrap_err();
+        let withdrawn = matchmaker.withdraw(first).unwrap();
+        assert!(matches!(
+            matchmaker.arrive(withdrawn, NOW),
+            Arrival::Waits(_)
+        ));
+        // Both are equally near.
+        let met = arrive(&mut matchmaker, someone(3), place(0.0, 0.01), km(5.0));
+        assert_eq!(met, Ok(1));
+    }
+
+    #[test]
+    fn who_was_passed_over_eight_times_goes_first() {
+        let mut matchmaker = Matchmaker::new();
+        let mut arrive = |who, lon| arrive(&mut matchmaker, someone(who), place(0.0, lon), km(8.0));
+        // Two who exclude each other, and everybody who comes between them is nearer to the second.
+        arrive(1000, 0.0).unwrap_err();
+        for round in 0..u32::from(PASSED_OVER_MAX) {
+            arrive(round, 0.1).unwrap_err();
+            assert_eq!(arrive(2000, 0.06), Ok(round));
+        }
+        arrive(3000, 0.1).unwrap_err();
+        assert_eq!(arrive(2000, 0.06), Ok(1000));
+        assert_eq!(arrive(2000, 0.06), Ok(3000));
     }
 }

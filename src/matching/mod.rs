@@ -5,7 +5,7 @@
 //!
 //! - [`WaitingRoom`] finds the nearest person who is within reach both ways, by an R*-tree.
 //! - [`Ticket`] is one person's place in it.
-//! - [`Matchmaker`] adds the rules beyond distance: who has met whom lately.
+//! - [`Matchmaker`] adds the rules beyond distance: who avoids whom, and who was passed over too often.
 //!
 //! ```
 //! use whisperchat::geo::{Place, Position, Range};
@@ -23,6 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod acquaintances;
 mod envelope;
 mod matchmaker;
 mod neighbourhood;
@@ -30,7 +31,8 @@ mod recent;
 mod ticket;
 mod waiting_room;
 
-pub use matchmaker::{Arrival, Candidate, Matchmaker};
+pub use acquaintances::{Acquaintances, BLOCKED_MAX, TooManyBlocked};
+pub use matchmaker::{Arrival, Candidate, Matchmaker, PASSED_OVER_MAX, Pair, Withdrawn};
 pub use neighbourhood::Nearby;
 pub use recent::{RECENT_PARTNERS_MAX, RecentPartners};
 pub use ticket::{Ticket, TicketId};

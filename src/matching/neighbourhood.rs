@@ -1,7 +1,9 @@
 //! How busy it is around somebody, in words.
 
 use crate::geo::{CellId, Place, PrivacyGrid};
+use crate::moment::Moment;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The side of a cell in which people are counted. Far larger than any privacy cell, so the answer says
 /// which part of a country is busy and no more.
@@ -31,11 +33,18 @@ impl From<usize> for Nearby {
     }
 }
 
+/// How old an answer may be. People who come and go show only after that, so that nobody can be told by
+/// asking before and after.
+const REFRESH: Duration = Duration::from_secs(10);
+
 /// Counts the people who wait in each coarse cell. Holds a cell only while somebody waits in it.
 #[derive(Debug)]
 pub(super) struct Neighbourhood {
     grid: PrivacyGrid,
     waiting: HashMap<CellId, usize>,
+    /// The counts as they were a while ago; what is answered from.
+    published: HashMap<CellId, usize>,
+    published_at: Moment,
 }
 
 impl Default for Neighbourhood {
@@ -43,6 +52,8 @@ impl Default for Neighbourhood {
         Self {
             grid: PrivacyGrid::new(CELL_KM).expect("the constant is a valid cell size"),
             waiting: HashMap::new(),
+            published: HashMap::new(),
+            published_at: Moment::START,
         }
     }
 }
@@ -61,12 +72,49 @@ impl Neighbourhood {
         }
     }
 
-    /// How many wait in the cell of this place.
-    pub(super) fn count(&self, place: &Place) -> usize {
-        self.waiting.get(&self.cell(place)).copied().unwrap_or(0)
+    /// How many others waited in the cell of this place a while ago, for somebody who has waited since a
+    /// moment. O(cells) once in a while.
+    pub(super) fn nearby(&mut self, place: &Place, since: Moment, now: Moment) -> Nearby {
+        if now >= self.published_at + REFRESH {
+            self.published.clone_from(&self.waiting);
+            self.published_at = now;
+        }
+        let count = self.published.get(&self.cell(place)).copied();
+        let itself = usize::from(since < self.published_at);
+        Nearby::from(count.unwrap_or(0).saturating_sub(itself))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     fn cell(&self, place: &Place) -> CellId {
         self.grid.cell(place.position())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::Position;
+
+    #[test]
+    fn who_comes_is_counted_after_a_while_and_never_by_themselves() {
+        let here = Place::new(Position::new(48.0, 2.0).unwrap());
+        let mut neighbourhood = Neighbourhood::default();
+        let at = Moment::from_millis;
+        for _ in 0..2 {
+            neighbourhood.enter(&here);
+        }
+        assert_eq!(neighbourhood.nearby(&here, at(5), at(9_999)), Nearby::None);
+        assert_eq!(neighbourhood.nearby(&here, at(5), at(10_000)), Nearby::Few);
+        neighbourhood.leave(&here);
+        assert_eq!(neighbourhood.nearby(&here, at(5), at(19_999)), Nearby::Few);
+        assert_eq!(neighbourhood.nearby(&here, at(5), at(20_000)), Nearby::None);
+        // Who comes now was not counted, so one is another.
+        assert_eq!(
+            neighbourhood.nearby(&here, at(20_000), at(20_001)),
+            Nearby::Few
+        );
     }
 }

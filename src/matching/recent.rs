@@ -45,6 +45,11 @@ impl<P: Copy + Eq> RecentPartners<P> {
         }
     }
 
+    /// Whether nobody is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.met.is_empty()
+    }
+
     /// When the next of them may be met again.
     pub fn next_expiry(&self) -> Option<Moment> {
         self.met.iter().map(|(_, until)| *until).min()

@@ -19,3 +19,10 @@ pub struct Ticket<P> {
     /// The order of arrival: lower has waited longer. Kept when the ticket is changed in place.
     pub(super) turn: u64,
 }
+
+impl<P> Ticket<P> {
+    /// The order of arrival: lower has waited longer.
+    pub fn turn(&self) -> u64 {
+        self.turn
+    }
+}

@@ -162,18 +162,30 @@ impl<P> WaitingRoom<P> {
         self.tickets.iter()
     }
 
-    /// Lets somebody in, behind everybody else in order of waiting. O(log n).
-    pub fn insert(&mut self, place: Place, range: Range, who: P) -> TicketId {
+    /// A ticket for somebody who comes, behind everybody else in order of waiting; not in the room yet.
+    pub fn ticket(&mut self, place: Place, range: Range, who: P) -> Ticket<P> {
         let turn = self.next_turn;
         self.next_turn += 1;
-        let id = self.tickets.insert(Ticket {
+        Ticket {
             place,
             range,
             who,
             turn,
-        });
+        }
+    }
+
+    /// Lets somebody in who has a ticket: a new one, or one they were taken out with. O(log n).
+    pub fn admit(&mut self, ticket: Ticket<P>) -> TicketId {
+        let (place, range) = (ticket.place, ticket.range);
+        let id = self.tickets.insert(ticket);
         self.tree.insert(entry(id, &place, range));
         id
+    }
+
+    /// Lets somebody in, behind everybody else in order of waiting. O(log n).
+    pub fn insert(&mut self, place: Place, range: Range, who: P) -> TicketId {
+        let ticket = self.ticket(place, range, who);
+        self.admit(ticket)
     }
 
     /// Takes somebody out, or `None` if the ticket is not here (any more). O(log n) where people are
@@ -265,6 +277,46 @@ impl<P> WaitingRoom<P> {
             }
         }
         best.map(|best| best.ticket)
+    }
+
+    /// Calls `visit` with every ticket that is within reach both ways and that the caller finds eligible, in
+    /// no particular order.
+    ///
+    /// In a room that pairs people at once, those within reach of one newcomer are few: they all exclude
+    /// each other, and people who do can't stand close together.
+    pub fn for_each_eligible(
+        &self,
+        place: &Place,
+        range: Range,
+        mut eligible: impl FnMut(TicketId, &P) -> bool,
+        mut visit: impl FnMut(TicketId, &Ticket<P>),
+    ) {
+        let from = tree_point(place.ecef());
+        let reach_m = tree_range_m(range);
+        let mut pending = vec![self.tree.root()];
+        while let Some(node) = pending.pop() {
+            for child in node.children() {
+                match child {
+                    RTreeNode::Parent(node) => {
+                        let cover = node.envelope();
+                        if cover.distance_min_m(&from) <= reach_m.min(cover.range_max_m()) {
+                            pending.push(node);
+                        }
+                    }
+                    RTreeNode::Leaf(entry) => {
+                        if points_distance_min_m(&entry.point, &from) > reach_m.min(entry.range_m) {
+                            continue;
+                        }
+                        let ticket = &self.tickets[entry.ticket];
+                        if eligible(entry.ticket, &ticket.who)
+                            && is_within(place, &ticket.place, range.min(ticket.range))
+                        {
+                            visit(entry.ticket, ticket);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     fn remove_entry(&mut self, entry: Entry) {

@@ -1,7 +1,9 @@
 //! What a session can ask of the lobby.
 
-use super::{Name, Profile};
+use super::{ChatId, Name, Profile};
 use crate::geo::{Position, Range};
+use crate::private::Private;
+use compact_str::CompactString;
 use std::time::Duration;
 
 /// One request of a session.
@@ -17,6 +19,10 @@ pub enum Command {
     Leave,
     /// Wait again by the same criteria, ending the chat if one is going on. In a chat, or idle after one.
     Next,
+    /// Never be paired again with the partner of this chat, current or past.
+    Block(ChatId),
+    /// Tell the operators of this chat, current or past.
+    Report(Report),
 }
 
 impl Command {
@@ -28,6 +34,8 @@ impl Command {
             Self::Cancel => "cancel",
             Self::Leave => "leave",
             Self::Next => "next",
+            Self::Block(_) => "block",
+            Self::Report(_) => "report",
         }
     }
 }
@@ -62,4 +70,56 @@ pub struct Update {
     pub interests: Option<Vec<Name>>,
     /// How long they would wait from now.
     pub give_up: Option<Duration>,
+}
+
+/// Something the operators should know of a partner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// In which chat.
+    pub chat: ChatId,
+    /// What.
+    pub reason: ReportReason,
+    /// In the reporter's own words.
+    pub note: Option<Private<CompactString>>,
+}
+
+/// What a partner is reported for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportReason {
+    /// Advertising and the like.
+    Spam,
+    /// Insults, harassment.
+    Abuse,
+    /// Unwanted sexual content.
+    Sexual,
+    /// Somebody under age.
+    Minor,
+    /// A threat.
+    Threat,
+    /// Anything else.
+    Other,
+}
+
+impl ReportReason {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Spam,
+        Self::Abuse,
+        Self::Sexual,
+        Self::Minor,
+        Self::Threat,
+        Self::Other,
+    ];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spam => "spam",
+            Self::Abuse => "abuse",
+            Self::Sexual => "sexual",
+            Self::Minor => "minor",
+            Self::Threat => "threat",
+            Self::Other => "other",
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What the lobby tells sessions, and what it asks of whoever drives it.
 
-use super::{ChatId, Partner, SessionId, StateName};
+use super::{ChatId, Estimate, Partner, Report, ResumeToken, SessionId, StateName};
 use crate::geo::Range;
 use crate::matching::Nearby;
 use compact_str::CompactString;
@@ -11,7 +11,7 @@ pub type MessageId = CompactString;
 /// What the lobby wants done. To be carried out in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Tell a session something.
+    /// Tell a session something, over the connection that it has.
     Tell {
         /// Whom.
         to: SessionId,
@@ -20,6 +20,13 @@ pub enum Effect {
         /// The message that this is the direct answer to, if it has a name.
         answers: Option<MessageId>,
     },
+    /// Find out whether a session's connection is alive: call [`heard`](super::Lobby::heard) as soon as
+    /// anything has come from it within [`Settings::heard_within`](super::Settings), and ping it if
+    /// nothing has.
+    Probe {
+        /// Whose.
+        session: SessionId,
+    },
     /// Let two sessions talk.
     OpenChat {
         /// The new chat.
@@ -27,17 +34,44 @@ pub enum Effect {
         /// The two.
         between: [SessionId; 2],
     },
-    /// Two sessions talk no longer; nothing that is said from now on is accepted.
+    /// Two sessions talk no longer; nothing that is said from now on is accepted. What one who is away has
+    /// not seen yet is kept until it comes back or is forgotten.
     CloseChat {
         /// The two.
         between: [SessionId; 2],
     },
-    /// End a session's connection, after everything it has been told.
+    /// A session is resumed: the connection of `fresh`, a session that exists no more, is its own from now
+    /// on. It is to be told so, and then what it has missed of its chat.
+    Resume {
+        /// The session.
+        session: SessionId,
+        /// Whose connection it takes over.
+        fresh: SessionId,
+        /// The last message of its chat that the client has seen.
+        last_seq: u64,
+        /// What it is told.
+        resumed: Resumed,
+        /// The message that this is the direct answer to, if it has a name.
+        answers: Option<MessageId>,
+    },
+    /// End a session's connection, after everything it has been told. The lobby hears no more of it.
     Close {
         /// Whose.
         session: SessionId,
         /// Why.
         farewell: Farewell,
+    },
+    /// A session exists no more; whatever is kept for it can go.
+    Forget {
+        /// Which.
+        session: SessionId,
+    },
+    /// Somebody reports a partner.
+    Report {
+        /// Who.
+        by: SessionId,
+        /// What.
+        report: Report,
     },
 }
 
@@ -46,6 +80,10 @@ pub enum Effect {
 pub enum Farewell {
     /// Nothing was said within the time allowed.
     NoFirstMessage,
+    /// It did not answer when it was to be matched.
+    NoPong,
+    /// Its session goes on over another connection.
+    Replaced,
     /// The server stops.
     GoingAway,
 }
@@ -61,18 +99,17 @@ pub enum Event {
         waited_ms: u64,
         /// How many others wait around there.
         nearby: Nearby,
+        /// How long it usually takes around there, if that is known.
+        estimate: Option<Estimate>,
         /// Whether this comes after a partner was lost before the chat began.
         requeued: bool,
     },
     /// The session has a partner.
-    Matched {
-        /// The chat's name.
-        chat: ChatId,
-        /// Who the partner is.
-        partner: Partner,
-        /// How far away.
-        distance: Distance,
-    },
+    Matched(Matched),
+    /// The partner's connection was lost, and may come back.
+    PartnerAway,
+    /// The partner's connection has come back.
+    PartnerBack,
     /// The partner has gone; the session is idle.
     PartnerLeft {
         /// Why.
@@ -83,11 +120,43 @@ pub enum Event {
         /// Why.
         reason: IdleReason,
     },
+    /// The partner of this chat is never met again.
+    Blocked {
+        /// Which chat.
+        chat: ChatId,
+    },
+    /// The operators were told of this chat.
+    Reported {
+        /// Which chat.
+        chat: ChatId,
+    },
     /// The server stops; the connection ends in a moment.
     GoingAway {
         /// When to come back.
         reconnect_after_ms: u64,
     },
+}
+
+/// With whom a session has been matched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matched {
+    /// The chat's name.
+    pub chat: ChatId,
+    /// Who the partner is.
+    pub partner: Partner,
+    /// How far away.
+    pub distance: Distance,
+}
+
+/// What a session is told that goes on over a new connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resumed {
+    /// In which state it is.
+    pub state: StateName,
+    /// What resumes it next time.
+    pub token: ResumeToken,
+    /// Its chat, if it is in one.
+    pub matched: Option<Matched>,
 }
 
 /// How far away a partner is, in words.
@@ -119,8 +188,10 @@ impl From<f64> for Distance {
 pub enum PartnerLeftReason {
     /// On purpose.
     Left,
-    /// The connection was lost.
+    /// The connection was lost and has not come back in time.
     Lost,
+    /// It does not want to meet this session again.
+    Blocked,
 }
 
 /// Why a session is idle.
@@ -155,6 +226,23 @@ pub enum Refusal {
         /// The range in force.
         range_km: f64,
     },
+    /// The session has moved too often or too far.
+    #[error("a position can change once a second, and for long no faster than an airliner flies")]
+    MovedTooFast {
+        /// When this move would be possible.
+        retry_after_ms: u64,
+    },
+    /// The chat is none of this session's, or one of long ago.
+    #[error("`chat` must be one of this session's last {chats_max} chats", chats_max = super::CHATS_REMEMBERED_MAX)]
+    NoSuchChat,
+    /// The session has blocked too many others.
+    #[error(transparent)]
+    TooManyBlocked(#[from] crate::matching::TooManyBlocked),
+    /// The token is not, or no longer, good for anything.
+    #[error(
+        "this token resumes nothing: it was used before, its time is over, or it never was one"
+    )]
+    BadToken,
 }
 
 #[cfg(test)]

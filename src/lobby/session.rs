@@ -1,11 +1,16 @@
 //! What the lobby keeps of one session.
 
-use super::Profile;
+use super::pace::Pace;
+use super::{Event, Profile, ResumeToken};
 use crate::geo::{Place, Range};
-use crate::matching::{RecentPartners, TicketId};
+use crate::matching::{Acquaintances, TicketId, Withdrawn};
 use crate::moment::Moment;
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
+
+/// How many chats of a session can still be blocked or reported.
+pub const CHATS_REMEMBERED_MAX: usize = 64;
 
 slotmap::new_key_type! {
     /// Names a session in its lobby. Never used again for another session.
@@ -22,8 +27,16 @@ impl fmt::Display for SessionId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChatId(pub(super) u64);
 
-#[cfg(test)]
 impl ChatId {
+    /// Reads a chat's name as it was written. `None` if it never was one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex
+            .then(|| u64::from_str_radix(text, 16).ok().map(Self))
+            .flatten()
+    }
+
+    #[cfg(test)]
     pub(crate) fn for_tests(id: u64) -> Self {
         Self(id)
     }
@@ -39,19 +52,39 @@ impl fmt::Display for ChatId {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) state: State,
+    pub(super) link: Link,
     /// What it waits for, or last waited for; `Next` takes it up again.
     pub(super) criteria: Option<Box<Criteria>>,
-    /// Whom it has met lately. Empty while waiting: then the ticket has them.
-    pub(super) recent: RecentPartners<SessionId>,
-    /// Whether it has had a chat, so that `Next` makes sense.
-    pub(super) has_chatted: bool,
+    /// Whom it should not meet. Empty while waiting: then the ticket has them.
+    pub(super) known: Acquaintances<SessionId>,
+    /// Its last chats and with whom, oldest first; at most [`CHATS_REMEMBERED_MAX`].
+    pub(super) chats: VecDeque<(ChatId, SessionId)>,
+    pub(super) token: ResumeToken,
+    pub(super) moves: Moves,
     /// When the lobby looks at it next; always what [`Session::next_deadline`] said last.
     pub(super) deadline: Option<Moment>,
 }
 
-/// Where in its life a session is. Between waiting and chatting lies the confirming of a match, which
-/// needs both connections to be heard from; until then a pair goes straight from one to the other in
-/// `Lobby::pair`, the only place that makes chats.
+/// A session's connection.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// There is one.
+    Connected {
+        /// Whether the session waits for another connection when this one is lost.
+        is_resumable: bool,
+        /// When the server ends it, if the server stops.
+        drains_at: Option<Moment>,
+    },
+    /// It was lost; another one may take its place.
+    Away {
+        /// When the session is given up.
+        until: Moment,
+        /// How it became idle in the meantime, if it did.
+        missed: Option<Event>,
+    },
+}
+
+/// Where in its life a session is.
 #[derive(Debug)]
 pub(super) enum State {
     Idle {
@@ -64,16 +97,44 @@ pub(super) enum State {
 
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) ticket: TicketId,
+    pub(super) stand: Stand,
+    /// The ticket while it is not in the room: always, unless `stand` is [`Stand::InRoom`].
+    pub(super) withdrawn: Option<Box<Withdrawn<SessionId>>>,
     pub(super) since: Moment,
     pub(super) give_up_at: Option<Moment>,
     pub(super) expires_at: Moment,
-    /// When a cool-off with somebody ends who may be waiting too.
-    pub(super) look_again_at: Option<Moment>,
+    /// When the range is widened next.
+    pub(super) widen_at: Option<Moment>,
+    /// The range in force: between that of the criteria and its limit.
+    pub(super) range: Range,
+}
+
+/// Where somebody stands who waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stand {
+    /// In the waiting room, to be found.
+    InRoom {
+        ticket: TicketId,
+        /// When a cool-off with somebody ends who may be waiting too.
+        look_again_at: Option<Moment>,
+    },
+    /// A partner was found, and both connections must be heard from before either is told.
+    Confirming(Confirming),
+    /// Away, so nobody could be matched with them; but their turn is kept.
+    Suspended,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Confirming {
+    pub(super) partner: SessionId,
+    pub(super) is_heard: bool,
+    /// The same for both.
+    pub(super) by: Moment,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chatting {
+    pub(super) chat: ChatId,
     pub(super) partner: SessionId,
 }
 
@@ -87,12 +148,19 @@ pub(super) struct Criteria {
     pub(super) give_up: Option<Duration>,
 }
 
+/// What limits how somebody moves.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    pub(super) often: Pace,
+    pub(super) far: Pace,
+}
+
 /// A state's word, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateName {
     /// Neither waiting nor chatting.
     Idle,
-    /// In the waiting room.
+    /// Waiting for a partner; also while a match is being confirmed.
     Waiting,
     /// In a chat.
     Chatting,
@@ -109,14 +177,20 @@ impl fmt::Display for StateName {
 }
 
 impl Session {
-    pub(super) fn new(first_message_by: Moment) -> Self {
+    pub(super) fn new(token: ResumeToken, is_resumable: bool, first_message_by: Moment) -> Self {
         Self {
             state: State::Idle {
                 first_message_by: Some(first_message_by),
             },
+            link: Link::Connected {
+                is_resumable,
+                drains_at: None,
+            },
             criteria: None,
-            recent: RecentPartners::default(),
-            has_chatted: false,
+            known: Acquaintances::default(),
+            chats: VecDeque::new(),
+            token,
+            moves: Moves::default(),
             deadline: None,
         }
     }
@@ -129,16 +203,92 @@ impl Session {
         }
     }
 
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self.link, Link::Away { .. })
+    }
+
+    /// When the server ends its connection, if the server stops.
+    pub(super) fn drains_at(&self) -> Option<Moment> {
+        match self.link {
+            Link::Connected { drains_at, .. } => drains_at,
+            Link::Away { .. } => None,
+        }
+    }
+
+    /// The criteria of a session that waits or has waited.
+    pub(super) fn criteria(&self) -> &Criteria {
+        self.criteria.as_ref().expect("who waits has criteria")
+    }
+
+    /// The waiting of a session that waits.
+    pub(super) fn waiting_mut(&mut self) -> &mut Waiting {
+        match &mut self.state {
+            State::Waiting(waiting) => waiting,
+            other => unreachable!("waiting, not {other:?}"),
+        }
+    }
+
+    pub(super) fn confirming(&self) -> Option<Confirming> {
+        match &self.state {
+            State::Waiting(Waiting {
+                stand: Stand::Confirming(confirming),
+                ..
+            }) => Some(*confirming),
+            _ => None,
+        }
+    }
+
+    pub(super) fn remember_chat(&mut self, chat: ChatId, partner: SessionId) {
+        if self.chats.len() == CHATS_REMEMBERED_MAX {
+            self.chats.pop_front();
+        }
+        self.chats.push_back((chat, partner));
+    }
+
+    /// With whom a chat was.
+    pub(super) fn partner_in(&self, chat: ChatId) -> Option<SessionId> {
+        self.chats
+            .iter()
+            .find(|(known, _)| *known == chat)
+            .map(|(_, partner)| *partner)
+    }
+
     /// When the lobby must look at this session without being told anything.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        match &self.state {
-            State::Idle { first_message_by } => *first_message_by,
-            State::Waiting(waiting) => [waiting.give_up_at, waiting.look_again_at]
-                .into_iter()
-                .flatten()
-                .chain([waiting.expires_at])
-                .min(),
-            State::Chatting(_) => None,
+        let of_link = match self.link {
+            Link::Connected { .. } => self.drains_at(),
+            Link::Away { until, .. } => Some(until),
+        };
+        of_link.into_iter().chain(self.state.next_deadline()).min()
+    }
+}
+
+impl State {
+    /// Idle, after something was said.
+    pub(super) const IDLE: Self = Self::Idle {
+        first_message_by: None,
+    };
+
+    fn next_deadline(&self) -> Option<Moment> {
+        match self {
+            Self::Idle { first_message_by } => *first_message_by,
+            Self::Waiting(waiting) => Some(waiting.next_deadline()),
+            Self::Chatting(_) => None,
         }
+    }
+}
+
+impl Waiting {
+    fn next_deadline(&self) -> Moment {
+        let more = match self.stand {
+            // A match that is being confirmed comes first; the rest is looked at after it.
+            Stand::Confirming(confirming) => return confirming.by,
+            Stand::InRoom { look_again_at, .. } => [look_again_at, self.widen_at],
+            Stand::Suspended => [None, None],
+        };
+        more.into_iter()
+            .chain([self.give_up_at])
+            .flatten()
+            .fold(self.expires_at, Moment::min)
     }
 }

@@ -1,0 +1,250 @@
+//! Connections that are lost and sessions that are resumed; and the stop, which ends all connections.
+
+use super::session::{Link, Stand, State};
+use super::{
+    Departure, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal, ResumeToken,
+    Resumed, SessionId,
+};
+use crate::moment::Moment;
+use rand::RngExt as _;
+use std::time::Duration;
+
+/// So many connections can be ended in a second however few there are, so that a small server stops soon.
+const DRAINED_PER_SECOND_MIN: usize = 64;
+
+impl Lobby {
+    /// A session's connection has ended. What is told to a partner depends on how.
+    pub fn disconnect(&mut self, now: Moment, id: SessionId, departure: Departure) {
+        self.assert_drained();
+        match departure {
+            Departure::Left => self.end_session(now, id, PartnerLeftReason::Left),
+            Departure::Expelled => self.end_session(now, id, PartnerLeftReason::Lost),
+            Departure::Lost => self.lose(now, id),
+        }
+    }
+
+    /// The connection is gone; the session stays for a while, if it can be resumed.
+    pub(super) fn lose(&mut self, now: Moment, id: SessionId) {
+        let is_resumable = matches!(
+            self.session_mut(id).link,
+            Link::Connected {
+                is_resumable: true,
+                drains_at: None,
+            }
+        );
+        let window = self.settings.resume_window;
+        if is_resumable && !window.is_zero() && self.away < self.settings.away_max {
+            self.go_away(now, id, now + window);
+        } else {
+            self.end_session(now, id, PartnerLeftReason::Lost);
+        }
+    }
+
+    fn go_away(&mut self, now: Moment, id: SessionId, until: Moment) {
+        let let_go = self.let_go_of_match(id);
+        let session = &mut self.sessions[id];
+        session.link = Link::Away {
+            until,
+            missed: None,
+        };
+        self.away += 1;
+        match &mut session.state {
+            State::Idle { first_message_by } => *first_message_by = None,
+            State::Waiting(waiting) => {
+                if let Stand::InRoom { ticket, .. } = waiting.stand {
+                    let ticket = self.matchmaker.withdraw(ticket);
+                    let ticket = ticket.expect("who stands in the room has a ticket");
+                    waiting.withdrawn = Some(Box::new(ticket));
+                }
+                waiting.stand = Stand::Suspended;
+            }
+            State::Chatting(chatting) => {
+                let partner = chatting.partner;
+                self.tell(partner, Event::PartnerAway, None);
+            }
+        }
+        self.reschedule(id);
+        if let Some(partner) = let_go {
+            self.requeue(now, partner);
+        }
+    }
+
+    /// The session is over, whatever it was doing.
+    pub(super) fn end_session(&mut self, now: Moment, id: SessionId, reason: PartnerLeftReason) {
+        match self.session_mut(id).state {
+            State::Idle { .. } => {}
+            State::Waiting(_) => self.stop_waiting(now, id),
+            State::Chatting(_) => self.end_chat(now, id, reason),
+        }
+        self.forget(id);
+    }
+
+    /// Ends a session and its connection.
+    pub(super) fn expel(&mut self, now: Moment, id: SessionId, farewell: Farewell) {
+        self.emit(Effect::Close {
+            session: id,
+            farewell,
+        });
+        self.end_session(now, id, PartnerLeftReason::Lost);
+    }
+
+    /// The session that a token resumes, asked for by a fresh session, if it is good.
+    pub fn find_resumable(&self, fresh: SessionId, token: ResumeToken) -> Option<SessionId> {
+        let id = token.session();
+        let session = self.sessions.get(id)?;
+        (session.token == token && id != fresh).then_some(id)
+    }
+
+    /// A session goes on over the connection of a fresh one, which ends without a word. Whatever connection
+    /// it had before is closed. The token is spent; the answer has the next one. `last_seq` is the last
+    /// message of its chat that the client has seen; whether there was one is the conversation's to say.
+    ///
+    /// # Errors
+    /// [`Refusal::BadToken`] if the token resumes nothing, or if something was seen without a chat. Nothing
+    /// has changed then.
+    ///
+    /// # Panics
+    /// If the fresh session has already done anything: a token is the first thing said on a connection.
+    pub fn resume(
+        &mut self,
+        now: Moment,
+        fresh: SessionId,
+        token: ResumeToken,
+        last_seq: u64,
+        answers: Option<MessageId>,
+    ) -> Result<SessionId, Refusal> {
+        self.assert_drained();
+        let id = self.find_resumable(fresh, token).ok_or(Refusal::BadToken)?;
+        if last_seq > 0 && self.sessions[id].chats.is_empty() {
+            return Err(Refusal::BadToken);
+        }
+        let taken_over = self.forget_fresh(fresh);
+        let secret = self.random.random();
+        let session = &mut self.sessions[id];
+        session.token = ResumeToken::new(id, secret);
+        let was_away = session.is_away();
+        let missed = match std::mem::replace(&mut session.link, taken_over) {
+            Link::Away { missed, .. } => missed,
+            Link::Connected { .. } => None,
+        };
+        if was_away {
+            self.away -= 1;
+        } else {
+            self.emit(Effect::Close {
+                session: id,
+                farewell: Farewell::Replaced,
+            });
+        }
+        self.emit(Effect::Resume {
+            session: id,
+            fresh,
+            last_seq,
+            resumed: Resumed {
+                state: self.sessions[id].state_name(),
+                token: self.sessions[id].token,
+                matched: self.matched(id),
+            },
+            answers,
+        });
+        if let Some(missed) = missed {
+            self.tell(id, missed, None);
+        }
+        self.go_on(now, id, was_away);
+        Ok(id)
+    }
+
+    /// Takes up what a session was doing when its connection was lost.
+    fn go_on(&mut self, now: Moment, id: SessionId, was_away: bool) {
+        if let State::Idle { first_message_by } = &mut self.sessions[id].state {
+            *first_message_by = None;
+        }
+        self.reschedule(id);
+        match &self.sessions[id].state {
+            State::Idle { .. } => {}
+            State::Waiting(waiting) => match waiting.stand {
+                Stand::Suspended => self.enter_room(now, id),
+                // The new connection has just been heard from.
+                Stand::Confirming(_) => self.confirm(now, id),
+                Stand::InRoom { .. } => {}
+            },
+            State::Chatting(chatting) => {
+                let partner = chatting.partner;
+                if was_away {
+                    self.tell(partner, Event::PartnerBack, None);
+                }
+                if self.sessions[partner].is_away() {
+                    self.tell(id, Event::PartnerAway, None);
+                }
+            }
+        }
+    }
+
+    /// Takes out a session that has done nothing yet, and returns its connection.
+    fn forget_fresh(&mut self, id: SessionId) -> Link {
+        let session = self.take_out(id);
+        assert!(
+            matches!(session.state, State::Idle { .. }) && session.criteria.is_none(),
+            "a fresh session has done nothing"
+        );
+        session.link
+    }
+
+    /// The server stops: tells everybody when to come back, and ends their connections bit by bit, partners
+    /// together. Sessions that are away are over.
+    pub fn drain(&mut self, now: Moment) {
+        self.assert_drained();
+        self.is_draining = true;
+        let seconds = self.settings.drain.as_secs_f64().max(1.0);
+        let a_part = (self.sessions.len() as f64 / seconds).ceil() as usize;
+        let per_second = a_part.max(DRAINED_PER_SECOND_MIN);
+        let ids: Vec<_> = self.sessions.keys().collect();
+        for (index, id) in ids.into_iter().enumerate() {
+            let at = now + Duration::from_secs((index / per_second) as u64);
+            let with_partner = self
+                .partner(id)
+                .and_then(|partner| self.sessions[partner].drains_at());
+            self.send_away(id, with_partner.unwrap_or(at));
+            self.reschedule(id);
+        }
+    }
+
+    /// Tells somebody when to come back, and when their connection ends.
+    pub(super) fn send_away(&mut self, id: SessionId, at: Moment) {
+        match &mut self.sessions[id].link {
+            Link::Away { until, .. } => *until = at.min(*until),
+            Link::Connected { drains_at, .. } => {
+                *drains_at = Some(at);
+                let spread_ms = self.settings.reconnect_spread.as_millis();
+                let spread_ms = u64::try_from(spread_ms).unwrap_or(u64::MAX);
+                let reconnect_after_ms = self.random.random_range(0..=spread_ms);
+                self.tell(id, Event::GoingAway { reconnect_after_ms }, None);
+            }
+        }
+    }
+
+    /// It is a session's turn to go because the server stops. A partner whose turn it is too goes with it,
+    /// rather than being told in its last moment that it was left.
+    pub(super) fn drained(&mut self, now: Moment, id: SessionId) {
+        let is_due = |partner: &SessionId| {
+            let drains_at = self.sessions[*partner].drains_at();
+            drains_at.is_some_and(|at| at <= now)
+        };
+        let partner = self.partner(id).filter(is_due);
+        for session in [id].into_iter().chain(partner) {
+            self.emit(Effect::Close {
+                session,
+                farewell: Farewell::GoingAway,
+            });
+        }
+        for session in [id].into_iter().chain(partner) {
+            self.end_session(now, session, PartnerLeftReason::Lost);
+        }
+    }
+
+    fn partner(&self, id: SessionId) -> Option<SessionId> {
+        match self.sessions[id].state {
+            State::Chatting(chatting) => Some(chatting.partner),
+            State::Idle { .. } | State::Waiting(_) => None,
+        }
+    }
+}

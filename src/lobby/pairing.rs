@@ -1,0 +1,145 @@
+//! A match from being found to being shown, or undone.
+//!
+//! Two who were found for each other leave the waiting room, and both connections are probed. Only when both
+//! were heard from is the match shown, to both in one step. Until then each is still waiting for everything it
+//! can see or do, and whatever undoes the match puts the other back into the room with its turn.
+
+use super::session::{Chatting, Confirming, Stand, State};
+use super::{ChatId, Distance, Effect, Event, Farewell, Lobby, Matched, SessionId};
+use crate::geo::geodesic_m;
+use crate::matching::Pair;
+use crate::moment::Moment;
+use rand::Rng as _;
+
+impl Lobby {
+    /// Two were found for each other and are out of the room: keeps them for each other, and finds out
+    /// whether both are alive.
+    pub(super) fn reserve(&mut self, now: Moment, pair: Pair<SessionId>) {
+        let by = now + self.settings.confirm;
+        let [a, b] = [pair[0].who.who, pair[1].who.who];
+        assert_ne!(a, b, "nobody is their own partner");
+        for (ticket, partner) in pair.into_iter().zip([b, a]) {
+            let id = ticket.who.who;
+            let waiting = self.sessions[id].waiting_mut();
+            waiting.withdrawn = Some(ticket);
+            waiting.stand = Stand::Confirming(Confirming {
+                partner,
+                is_heard: false,
+                by,
+            });
+            self.reschedule(id);
+        }
+        for session in [a, b] {
+            self.emit(Effect::Probe { session });
+        }
+    }
+
+    /// A session's connection was heard from, after it was to be probed. Harmless otherwise.
+    pub fn heard(&mut self, now: Moment, id: SessionId) {
+        self.assert_drained();
+        self.confirm(now, id);
+    }
+
+    pub(super) fn confirm(&mut self, now: Moment, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let Some(confirming) = session.confirming() else {
+            return;
+        };
+        session.waiting_mut().stand = Stand::Confirming(Confirming {
+            is_heard: true,
+            ..confirming
+        });
+        let partner = self.sessions[confirming.partner].confirming();
+        if partner.expect("a match has two sides").is_heard {
+            self.begin_chat(now, [id, confirming.partner]);
+        }
+    }
+
+    /// Both are alive: the only place where chats begin.
+    fn begin_chat(&mut self, now: Moment, between: [SessionId; 2]) {
+        let chat = ChatId(self.random.next_u64());
+        let [a, b] = between;
+        for (id, partner) in [(a, b), (b, a)] {
+            let chatting = State::Chatting(Chatting { chat, partner });
+            let session = &mut self.sessions[id];
+            let State::Waiting(waiting) = std::mem::replace(&mut session.state, chatting) else {
+                unreachable!("only who waits is matched");
+            };
+            let ticket = waiting
+                .withdrawn
+                .expect("who is being matched is out of the room");
+            session.known = ticket.who.known;
+            session.remember_chat(chat, partner);
+            let waited_ms = now.millis_since(waiting.since);
+            self.completions.record(now, &ticket.place, waited_ms);
+            self.reschedule(id);
+        }
+        self.emit(Effect::OpenChat { chat, between });
+        for id in between {
+            let matched = self.matched(id).expect("the chat has begun");
+            self.tell(id, Event::Matched(matched), None);
+        }
+    }
+
+    /// What a session is told of its chat, if it is in one.
+    pub(super) fn matched(&self, id: SessionId) -> Option<Matched> {
+        let session = &self.sessions[id];
+        let State::Chatting(Chatting { chat, partner }) = session.state else {
+            return None;
+        };
+        let (own, theirs) = (session.criteria(), self.sessions[partner].criteria());
+        Some(Matched {
+            chat,
+            partner: own.profile.sees(&theirs.profile),
+            distance: Distance::from(geodesic_m(&own.place, &theirs.place)),
+        })
+    }
+
+    /// The time for being heard from is over: who was not heard is taken for dead, the other waits on.
+    pub(super) fn not_confirmed(&mut self, now: Moment, pair: [SessionId; 2]) {
+        let (heard, silent): (Vec<_>, Vec<_>) = pair.into_iter().partition(|id| {
+            let confirming = self.sessions[*id].confirming();
+            confirming.expect("a match has two sides").is_heard
+        });
+        for id in pair {
+            self.sessions[id].waiting_mut().stand = Stand::Suspended;
+        }
+        for id in silent {
+            self.emit(Effect::Close {
+                session: id,
+                farewell: Farewell::NoPong,
+            });
+            self.lose(now, id);
+        }
+        for id in heard {
+            self.requeue(now, id);
+        }
+    }
+
+    /// Undoes the match of a session, if it is being matched: puts it back into the room, without looking
+    /// for a partner yet. Returns who it was being matched with, to be requeued.
+    pub(super) fn let_go_of_match(&mut self, id: SessionId) -> Option<SessionId> {
+        let Confirming { partner, .. } = self.sessions[id].confirming()?;
+        let waiting = self.sessions[id].waiting_mut();
+        let ticket = waiting.withdrawn.take();
+        let ticket = self
+            .matchmaker
+            .admit(*ticket.expect("who is being matched is out of the room"));
+        waiting.stand = Stand::InRoom {
+            ticket,
+            look_again_at: self.matchmaker.next_cool_off_end(ticket),
+        };
+        self.sessions[partner].waiting_mut().stand = Stand::Suspended;
+        self.reschedule(id);
+        self.reschedule(partner);
+        Some(partner)
+    }
+
+    /// Somebody whose match was undone by the other waits on, and is looked at at once.
+    pub(super) fn requeue(&mut self, now: Moment, id: SessionId) {
+        self.tell_waiting(now, id, true, None);
+        self.enter_room(now, id);
+    }
+}

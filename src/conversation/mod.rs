@@ -1,15 +1,19 @@
-//! What two people say to each other: numbers for messages, each message once, acknowledgements.
+//! What two people say to each other: numbers for messages, each message once, acknowledgements, and what one
+//! of them may have missed.
 //!
-//! In come what one side says and what it has seen, out come the numbers to tell them by. It keeps no
-//! text: delivery is the caller's, who must pass messages on in the order in which they were numbered.
-//! Two sessions share a conversation and nobody else does, so whoever drives it can give each its own
-//! small lock.
+//! In come what one side says and what it has seen, out come the numbers to tell them by. Delivery is the
+//! caller's, who must pass messages on in the order in which they were numbered. Two sessions share a
+//! conversation and nobody else does, so whoever drives it can give each its own small lock.
 
+mod kept;
 mod seen;
 
 use crate::lobby::MessageId;
+use crate::private::Private;
+use kept::Kept;
 use seen::SeenIds;
 
+pub use kept::{KEPT_BYTES_MAX, KEPT_MESSAGES_MAX, Message};
 pub use seen::SEEN_IDS_MAX;
 
 /// One of the two people.
@@ -48,6 +52,8 @@ struct Direction {
     /// Everything up to this was acknowledged; never above `last_seq`.
     acknowledged_seq: u64,
     seen: SeenIds,
+    /// What was not acknowledged, if the receiver may ask for it again.
+    kept: Option<Kept>,
 }
 
 /// A message has its number.
@@ -74,12 +80,18 @@ pub enum ConversationError {
 }
 
 impl Conversation {
-    /// With nothing said yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// With nothing said yet. What is said to a side that can resume is kept until it is acknowledged: the
+    /// last [`KEPT_MESSAGES_MAX`] messages of at most [`KEPT_BYTES_MAX`].
+    pub fn new(can_resume: [bool; 2]) -> Self {
+        let mut conversation = Self::default();
+        for side in [Side::First, Side::Second] {
+            conversation.said_to_mut(side).kept = can_resume[side as usize].then(Kept::default);
+        }
+        conversation
     }
 
     /// One side says something: numbers it, or finds its number again if it said the same `id` before.
+    /// `at_ms` is when, in milliseconds since the Unix epoch.
     ///
     /// The last [`SEEN_IDS_MAX`] ids of each side are remembered.
     ///
@@ -89,6 +101,8 @@ impl Conversation {
         &mut self,
         from: Side,
         id: Option<&MessageId>,
+        text: &str,
+        at_ms: u64,
     ) -> Result<Numbered, ConversationError> {
         self.check_open()?;
         let direction = &mut self.said_by[from as usize];
@@ -102,6 +116,13 @@ impl Conversation {
         let seq = direction.last_seq;
         if let Some(id) = id {
             direction.seen.remember(id.clone(), seq);
+        }
+        if let Some(kept) = &mut direction.kept {
+            kept.push(Message {
+                seq,
+                text: Private::new(text.into()),
+                at_ms,
+            });
         }
         Ok(Numbered {
             seq,
@@ -117,15 +138,43 @@ impl Conversation {
     /// [`ConversationError::Closed`] if the chat is over.
     pub fn acknowledge(&mut self, by: Side, seq: u64) -> Result<bool, ConversationError> {
         self.check_open()?;
-        let direction = &mut self.said_by[by.other() as usize];
-        if seq > direction.last_seq {
-            return Err(ConversationError::NotSaidYet {
-                last_seq: direction.last_seq,
-            });
-        }
+        self.check_said(by, seq)?;
+        let direction = self.said_to_mut(by);
         let is_news = seq > direction.acknowledged_seq;
         direction.acknowledged_seq = direction.acknowledged_seq.max(seq);
+        if let Some(kept) = &mut direction.kept {
+            kept.forget_up_to(seq);
+        }
         Ok(is_news)
+    }
+
+    /// Whether anything with this number was said to a side; 0 always was.
+    ///
+    /// # Errors
+    /// [`ConversationError::NotSaidYet`] if nothing was.
+    pub fn check_said(&self, to: Side, seq: u64) -> Result<(), ConversationError> {
+        let last_seq = self.said_by[to.other() as usize].last_seq;
+        if seq > last_seq {
+            Err(ConversationError::NotSaidYet { last_seq })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What one side has missed that has seen everything up to `last_seq`, which was said: all messages
+    /// after it in order, or `None` if not all of them are kept.
+    pub fn missed(&self, by: Side, last_seq: u64) -> Option<impl Iterator<Item = &Message>> {
+        let direction = &self.said_by[by.other() as usize];
+        direction.kept.as_ref()?.after(last_seq, direction.last_seq)
+    }
+
+    /// Up to which number the other side has acknowledged what one side has said.
+    pub fn acknowledged_seq(&self, from: Side) -> u64 {
+        self.said_by[from as usize].acknowledged_seq
+    }
+
+    fn said_to_mut(&mut self, side: Side) -> &mut Direction {
+        &mut self.said_by[side.other() as usize]
     }
 
     /// Whether the chat goes on.
@@ -150,6 +199,14 @@ impl Conversation {
 mod tests {
     use super::*;
 
+    fn say(
+        conversation: &mut Conversation,
+        from: Side,
+        id: Option<&MessageId>,
+    ) -> Result<Numbered, ConversationError> {
+        conversation.say(from, id, "hello", 0)
+    }
+
     fn fresh(seq: u64) -> Numbered {
         Numbered {
             seq,
@@ -159,46 +216,44 @@ mod tests {
 
     #[test]
     fn each_direction_counts_from_one_without_gaps() {
-        let mut conversation = Conversation::new();
-        assert_eq!(conversation.say(Side::First, None), Ok(fresh(1)));
+        let mut conversation = Conversation::new([true; 2]);
+        assert_eq!(say(&mut conversation, Side::First, None), Ok(fresh(1)));
         assert_eq!(
-            conversation.say(Side::First, Some(&"a".into())),
+            say(&mut conversation, Side::First, Some(&"a".into())),
             Ok(fresh(2))
         );
         assert_eq!(
-            conversation.say(Side::Second, Some(&"a".into())),
+            say(&mut conversation, Side::Second, Some(&"a".into())),
             Ok(fresh(1))
         );
-        assert_eq!(conversation.say(Side::First, None), Ok(fresh(3)));
+        assert_eq!(say(&mut conversation, Side::First, None), Ok(fresh(3)));
     }
 
     #[test]
     fn the_same_id_is_the_same_message() {
-        let mut conversation = Conversation::new();
+        let mut conversation = Conversation::new([true; 2]);
         let id = MessageId::from("x");
-        assert_eq!(conversation.say(Side::First, Some(&id)), Ok(fresh(1)));
-        assert_eq!(conversation.say(Side::First, None), Ok(fresh(2)));
-        let again = conversation.say(Side::First, Some(&id)).unwrap();
+        assert_eq!(say(&mut conversation, Side::First, Some(&id)), Ok(fresh(1)));
+        assert_eq!(say(&mut conversation, Side::First, None), Ok(fresh(2)));
+        let again = say(&mut conversation, Side::First, Some(&id)).unwrap();
         assert_eq!((again.seq, again.is_repeated), (1, true));
-        assert_eq!(conversation.say(Side::First, None), Ok(fresh(3)));
+        assert_eq!(say(&mut conversation, Side::First, None), Ok(fresh(3)));
     }
 
     #[test]
     fn the_last_256_ids_are_remembered() {
-        let mut conversation = Conversation::new();
+        let mut conversation = Conversation::new([true; 2]);
         let id = |i: usize| MessageId::from(format!("m{i}"));
         for i in 0..=SEEN_IDS_MAX {
-            conversation.say(Side::First, Some(&id(i))).unwrap();
+            say(&mut conversation, Side::First, Some(&id(i))).unwrap();
         }
         assert!(
-            conversation
-                .say(Side::First, Some(&id(1)))
+            say(&mut conversation, Side::First, Some(&id(1)))
                 .unwrap()
                 .is_repeated
         );
         assert!(
-            !conversation
-                .say(Side::First, Some(&id(0)))
+            !say(&mut conversation, Side::First, Some(&id(0)))
                 .unwrap()
                 .is_repeated
         );
@@ -206,12 +261,12 @@ mod tests {
 
     #[test]
     fn acknowledgements_are_news_once_and_never_from_the_future() {
-        let mut conversation = Conversation::new();
+        let mut conversation = Conversation::new([true; 2]);
         assert_eq!(conversation.acknowledge(Side::Second, 0), Ok(false));
         let future = Err(ConversationError::NotSaidYet { last_seq: 0 });
         assert_eq!(conversation.acknowledge(Side::Second, 1), future);
-        conversation.say(Side::First, None).unwrap();
-        conversation.say(Side::First, None).unwrap();
+        say(&mut conversation, Side::First, None).unwrap();
+        say(&mut conversation, Side::First, None).unwrap();
         assert_eq!(conversation.acknowledge(Side::Second, 2), Ok(true));
         assert_eq!(conversation.acknowledge(Side::Second, 2), Ok(false));
         assert_eq!(conversation.acknowledge(Side::Second, 1), Ok(false));
@@ -219,10 +274,54 @@ mod tests {
 
     #[test]
     fn nothing_is_accepted_after_the_end() {
-        let mut conversation = Conversation::new();
+        let mut conversation = Conversation::new([true; 2]);
         conversation.close();
         let closed = ConversationError::Closed;
-        assert_eq!(conversation.say(Side::First, None), Err(closed));
+        assert_eq!(say(&mut conversation, Side::First, None), Err(closed));
         assert_eq!(conversation.acknowledge(Side::First, 0), Err(closed));
+    }
+
+    fn missed(conversation: &Conversation, last_seq: u64) -> Option<Vec<u64>> {
+        let missed = conversation.missed(Side::Second, last_seq)?;
+        Some(missed.map(|message| message.seq).collect())
+    }
+
+    #[test]
+    fn what_was_missed_is_kept_until_it_is_acknowledged() {
+        let mut conversation = Conversation::new([false, true]);
+        assert_eq!(missed(&conversation, 0), Some(vec![]));
+        for _ in 0..4 {
+            say(&mut conversation, Side::First, None).unwrap();
+        }
+        assert_eq!(missed(&conversation, 0), Some(vec![1, 2, 3, 4]));
+        assert_eq!(missed(&conversation, 3), Some(vec![4]));
+        assert_eq!(missed(&conversation, 4), Some(vec![]));
+        conversation.acknowledge(Side::Second, 2).unwrap();
+        assert_eq!(missed(&conversation, 2), Some(vec![3, 4]));
+        assert_eq!(missed(&conversation, 1), None);
+        conversation.close();
+        assert_eq!(missed(&conversation, 2), Some(vec![3, 4]));
+        conversation.check_said(Side::Second, 4).unwrap();
+        conversation.check_said(Side::Second, 5).unwrap_err();
+        assert!(conversation.missed(Side::First, 0).is_none());
+    }
+
+    #[test]
+    fn too_many_messages_or_bytes_leave_a_gap_and_nothing_partial() {
+        let mut conversation = Conversation::new([true; 2]);
+        for _ in 0..=KEPT_MESSAGES_MAX {
+            say(&mut conversation, Side::First, None).unwrap();
+        }
+        assert_eq!(missed(&conversation, 0), None);
+        let kept = missed(&conversation, 1).unwrap();
+        assert_eq!(kept.len(), KEPT_MESSAGES_MAX);
+
+        let mut conversation = Conversation::new([true; 2]);
+        let half = "x".repeat(KEPT_BYTES_MAX / 2);
+        for text in [&half, &half, "y"] {
+            conversation.say(Side::First, None, text, 0).unwrap();
+        }
+        assert_eq!(missed(&conversation, 0), None);
+        assert_eq!(missed(&conversation, 1), Some(vec![2, 3]));
     }
 }

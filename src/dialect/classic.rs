@@ -184,8 +184,8 @@ impl Speaker {
 
     pub(super) fn speak(&mut self, outgoing: Outgoing<'_>, out: &mut Vec<u8>) -> Spoken {
         let frame = match outgoing {
-            Outgoing::Lobby(Event::Matched { partner, .. }, _) => {
-                self.partner_name.clone_from(&partner.name);
+            Outgoing::Lobby(Event::Matched(matched), _) => {
+                self.partner_name.clone_from(&matched.partner.name);
                 self.partners_frame("connected", "")
             }
             Outgoing::Lobby(Event::PartnerLeft { .. }, _) => {
@@ -203,6 +203,7 @@ impl Speaker {
             ) => return Spoken::HangUp(CloseCode::Normal, "waited too long"),
             Outgoing::Lobby(..)
             | Outgoing::Welcome(_)
+            | Outgoing::Resumed { .. }
             | Outgoing::Accepted { text: None, .. }
             | Outgoing::Delivered { .. }
             | Outgoing::Typing { .. }
@@ -248,7 +249,7 @@ impl Speaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lobby::{Partner, PartnerLeftReason};
+    use crate::lobby::{Matched, Partner, PartnerLeftReason};
 
     const BOUNDS: Bounds = Bounds {
         range_min_km: 2.0,
@@ -348,14 +349,14 @@ mod tests {
     fn frames_have_the_form_that_the_app_decodes() {
         let mut speaker = Speaker::default();
         speaker.bound(decode(&bind_of("ann", "1", "-0.0000001", "50")).unwrap());
-        let matched = Event::Matched {
+        let matched = Event::Matched(Matched {
             chat: crate::lobby::ChatId::for_tests(7),
             partner: Partner {
                 name: Some(Private::new("bob".into())),
                 shared_interests: Vec::new(),
             },
             distance: 5.0.into(),
-        };
+        });
         let bob = r#""from":{"username":"bob","location":{"lat":0.0,"long":0.0},"range":0}"#;
         let ann =
             r#""from":{"username":"ann","location":{"lat":1.0,"long":-0.0000001},"range":50}"#;

@@ -23,12 +23,16 @@ pub enum CloseCode {
     TooBig = 1009,
     /// Too many errors.
     ProtocolAbuse = 4001,
+    /// The session goes on over another connection.
+    Replaced = 4002,
     /// The client does not read what it is sent.
     TooSlow = 4100,
     /// Nothing was said within the time allowed.
     NoFirstMessage = 4101,
     /// The server stops.
     GoingAway = 4200,
+    /// The client did not answer a ping.
+    NoPong = 4201,
 }
 
 impl CloseCode {

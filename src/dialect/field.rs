@@ -150,6 +150,18 @@ pub(super) fn name(raw: &RawValue, chars_max: usize) -> Result<Name, Allowed> {
     }
 }
 
+/// Somebody's own words for the operators: of so many characters, on as many lines as they like.
+pub(super) fn note(
+    raw: &RawValue,
+    chars_max: usize,
+) -> Result<Private<compact_str::CompactString>, Allowed> {
+    string(raw)
+        .ok()
+        .filter(|text| is_of_at_most(text, chars_max))
+        .map(|text| Private::new(text.as_ref().into()))
+        .ok_or_else(|| format!("a string of at most {chars_max} characters"))
+}
+
 /// Control characters, and those that override the direction of the text that follows (Unicode Standard
 /// Annex #9, sections 2.1, 2.2 and 2.4: embeddings, overrides and isolates).
 pub(super) fn is_disturbing(char: char) -> bool {

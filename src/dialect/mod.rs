@@ -9,7 +9,7 @@ mod field;
 pub mod v1;
 
 use crate::conversation::ConversationError;
-use crate::lobby::{Event, MessageId, Refusal};
+use crate::lobby::{Event, MessageId, Refusal, Resumed};
 use std::borrow::Cow;
 
 pub use close::CloseCode;
@@ -64,6 +64,8 @@ pub struct WireError {
     pub message: Cow<'static, str>,
     /// The name of the message that was refused.
     pub answers: Option<MessageId>,
+    /// When it would be possible, if waiting helps.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl WireError {
@@ -77,16 +79,27 @@ impl WireError {
             code,
             message: message.into(),
             answers,
+            retry_after_ms: None,
         }
     }
 
     /// The lobby refused a command.
     pub fn from_refusal(refusal: &Refusal, answers: Option<MessageId>) -> Self {
-        let code = match refusal {
-            Refusal::WrongState { .. } => ErrorCode::WrongState,
-            Refusal::RangeMaxBelowRange { .. } => ErrorCode::BadField,
+        let (code, retry_after_ms) = match refusal {
+            Refusal::WrongState { .. } | Refusal::TooManyBlocked(_) => {
+                (ErrorCode::WrongState, None)
+            }
+            Refusal::RangeMaxBelowRange { .. } => (ErrorCode::BadField, None),
+            Refusal::MovedTooFast { retry_after_ms } => {
+                (ErrorCode::RateLimited, Some(*retry_after_ms))
+            }
+            Refusal::NoSuchChat => (ErrorCode::NotFound, None),
+            Refusal::BadToken => (ErrorCode::BadToken, None),
         };
-        Self::new(code, refusal.to_string(), answers)
+        Self {
+            retry_after_ms,
+            ..Self::new(code, refusal.to_string(), answers)
+        }
     }
 
     /// The conversation refused something.
@@ -113,6 +126,17 @@ pub enum Outgoing<'a> {
     Welcome(&'a v1::Welcome<'a>),
     /// From the lobby.
     Lobby(&'a Event, Option<&'a MessageId>),
+    /// The session goes on over this connection.
+    Resumed {
+        /// The session.
+        session: &'a str,
+        /// Where it stands.
+        resumed: &'a Resumed,
+        /// Whether what was missed of its chat follows.
+        recovered: bool,
+        /// The message that this answers, if it has a name.
+        answers: Option<&'a MessageId>,
+    },
     /// The partner said something.
     Said {
         /// Its number.

@@ -14,7 +14,8 @@ use super::field::{self, Allowed, FieldError, Raw, Text, given, optional, requir
 use super::{Bounds, ErrorCode, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::geo::{Position, Range};
 use crate::lobby::{
-    Command, Distance, Event, IdleReason, Join, MessageId, Name, PartnerLeftReason, Profile, Update,
+    ChatId, Command, Distance, Event, IdleReason, Join, Matched, MessageId, Name,
+    PartnerLeftReason, Profile, Report, ReportReason, ResumeToken, StateName, Update,
 };
 use crate::matching::Nearby;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ const NAME_MAX_CHARS: usize = 32;
 const INTERESTS_MAX: usize = 8;
 const INTEREST_MAX_CHARS: usize = 24;
 const ID_MAX_CHARS: usize = 64;
+const NOTE_MAX_CHARS: usize = 500;
 const GIVE_UP_S: (f64, f64) = (1.0, 3600.0);
 
 /// A message from a client.
@@ -59,6 +61,13 @@ pub enum Request<'a> {
     Typing {
         /// Which of the two.
         on: bool,
+    },
+    /// Go on with an earlier session. Only as the first message on a connection.
+    Resume {
+        /// What proves that the session is one's own.
+        token: ResumeToken,
+        /// The highest number seen of the session's chat; 0 for none.
+        last_seq: u64,
     },
 }
 
@@ -91,6 +100,12 @@ struct Fields<'a> {
     token: Raw<'a>,
     #[serde(borrow)]
     last_seq: Raw<'a>,
+    #[serde(borrow)]
+    chat: Raw<'a>,
+    #[serde(borrow)]
+    reason: Raw<'a>,
+    #[serde(borrow)]
+    note: Raw<'a>,
 }
 
 /// The fields of what is said most often, typed, so that one pass reads them.
@@ -187,9 +202,12 @@ fn request<'a>(
         "say" => fields.say(),
         "ack" => fields.acknowledge(),
         "typing" => fields.typing(),
-        "resume" => return Err(fields.resume()),
+        "block" => return fields.block(),
+        "report" => return fields.report(),
+        "resume" => return fields.resume(),
         _ => {
-            let known = "join, update, cancel, say, ack, typing, leave, next, resume";
+            let known =
+                "join, update, cancel, say, ack, typing, leave, next, block, report, resume";
             let message = format!("unknown `type`; this server knows {known}");
             return Err((ErrorCode::UnknownType, message));
         }
@@ -237,16 +255,43 @@ impl<'a> Fields<'a> {
         Ok(Request::Typing { on })
     }
 
-    /// Sessions end with their connection here, as `resume_window_s: 0` in the welcome says: any token is
-    /// a spent one.
-    fn resume(&self) -> (ErrorCode, FieldError) {
-        let checked = required(self.token, "token", field::string)
-            .and_then(|_| required(self.last_seq, "last_seq", field::whole_number));
-        if let Err(message) = checked {
-            return (ErrorCode::BadField, message);
-        }
-        let message = "this token resumes nothing: `resume_window_s` is 0 on this server";
-        (ErrorCode::BadToken, message.to_owned())
+    fn block(&self) -> Result<Request<'a>, (ErrorCode, FieldError)> {
+        let chat = self.chat()?;
+        Ok(Request::Lobby(Command::Block(chat)))
+    }
+
+    fn report(&self) -> Result<Request<'a>, (ErrorCode, FieldError)> {
+        let bad_field = |message| (ErrorCode::BadField, message);
+        let reason = required(self.reason, "reason", reason).map_err(bad_field)?;
+        let note = optional(self.note, "note", |raw| field::note(raw, NOTE_MAX_CHARS));
+        let note = note.map_err(bad_field)?;
+        let chat = self.chat()?;
+        Ok(Request::Lobby(Command::Report(Report {
+            chat,
+            reason,
+            note,
+        })))
+    }
+
+    fn chat(&self) -> Result<ChatId, (ErrorCode, FieldError)> {
+        let chat = required(self.chat, "chat", field::string)
+            .map_err(|message| (ErrorCode::BadField, message))?;
+        ChatId::parse(&chat).ok_or_else(|| {
+            let message = "`chat` must be one of this session's chats, as `matched` named it";
+            (ErrorCode::NotFound, message.to_owned())
+        })
+    }
+
+    fn resume(&self) -> Result<Request<'a>, (ErrorCode, FieldError)> {
+        let bad_field = |message| (ErrorCode::BadField, message);
+        let token = required(self.token, "token", field::string).map_err(bad_field)?;
+        let last_seq =
+            required(self.last_seq, "last_seq", field::whole_number).map_err(bad_field)?;
+        let token = ResumeToken::parse(&token).ok_or_else(|| {
+            let message = "`token` must be one that this server gave: 48 hexadecimal digits";
+            (ErrorCode::BadToken, message.to_owned())
+        })?;
+        Ok(Request::Resume { token, last_seq })
     }
 
     fn range_max(&self, bounds: &Bounds) -> Result<Option<Range>, FieldError> {
@@ -290,6 +335,19 @@ fn coordinates(fields: &PositionFields<'_>) -> Result<Position, FieldError> {
 fn range(raw: &RawValue, bounds: &Bounds) -> Result<Range, Allowed> {
     let km = field::number(raw, bounds.range_min_km, bounds.range_max_km)?;
     Ok(Range::from_km(km).expect("the bounds are valid ranges"))
+}
+
+fn reason(raw: &RawValue) -> Result<ReportReason, Allowed> {
+    let given = field::string(raw).ok();
+    ReportReason::ALL
+        .into_iter()
+        .find(|reason| given.as_deref() == Some(reason.name()))
+        .ok_or_else(|| {
+            format!(
+                "one of {}",
+                ReportReason::ALL.map(ReportReason::name).join(", ")
+            )
+        })
 }
 
 fn interests(raw: &RawValue) -> Result<Vec<Name>, Allowed> {
@@ -355,15 +413,11 @@ enum Frame<'a> {
         range_km: f64,
         waited_ms: u64,
         nearby: &'static str,
-        estimate_s: Option<()>,
+        estimate_s: Option<EstimateFields>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         requeued: bool,
     },
-    Matched {
-        chat: String,
-        partner: PartnerFields<'a>,
-        distance: &'static str,
-    },
+    Matched(MatchedFields<'a>),
     Said {
         seq: u64,
         text: &'a str,
@@ -380,8 +434,30 @@ enum Frame<'a> {
     Typing {
         on: bool,
     },
+    PartnerAway,
+    PartnerBack,
     PartnerLeft {
         reason: &'static str,
+    },
+    Blocked {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        chat: String,
+    },
+    Reported {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        chat: String,
+    },
+    Resumed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        session: &'a str,
+        state: &'static str,
+        recovered: bool,
+        resume_token: String,
+        #[serde(flatten)]
+        matched: Option<MatchedFields<'a>>,
     },
     Idle {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -396,13 +472,51 @@ enum Frame<'a> {
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
+}
+
+#[derive(Serialize)]
+struct EstimateFields {
+    p50: u64,
+    p90: u64,
+}
+
+#[derive(Serialize)]
+struct MatchedFields<'a> {
+    chat: String,
+    partner: PartnerFields<'a>,
+    distance: &'static str,
 }
 
 #[derive(Serialize)]
 struct PartnerFields<'a> {
     name: Option<&'a str>,
     shared_interests: Vec<&'a str>,
+}
+
+impl<'a> MatchedFields<'a> {
+    fn new(matched: &'a Matched) -> Self {
+        let Matched {
+            chat,
+            partner,
+            distance,
+        } = matched;
+        let interests = partner.shared_interests.iter();
+        Self {
+            chat: chat.to_string(),
+            partner: PartnerFields {
+                name: partner.name.as_ref().map(|name| name.as_str()),
+                shared_interests: interests.map(|interest| interest.as_str()).collect(),
+            },
+            distance: match distance {
+                Distance::Near => "near",
+                Distance::Region => "region",
+                Distance::Far => "far",
+            },
+        }
+    }
 }
 
 /// Appends the JSON of one message to `out`.
@@ -418,6 +532,23 @@ fn frame(outgoing: Outgoing<'_>) -> Frame<'_> {
             welcome,
         },
         Outgoing::Lobby(event, answers) => lobby_frame(event, answers.map(MessageId::as_str)),
+        Outgoing::Resumed {
+            session,
+            resumed,
+            recovered,
+            answers,
+        } => Frame::Resumed {
+            id: answers.map(MessageId::as_str),
+            session,
+            state: match resumed.state {
+                StateName::Idle => "idle",
+                StateName::Waiting => "waiting",
+                StateName::Chatting => "chatting",
+            },
+            recovered,
+            resume_token: resumed.token.to_wire(),
+            matched: resumed.matched.as_ref().map(MatchedFields::new),
+        },
         Outgoing::Said { seq, text, at_ms } => Frame::Said {
             seq,
             text,
@@ -433,6 +564,7 @@ fn frame(outgoing: Outgoing<'_>) -> Frame<'_> {
             code: error.code,
             message: &error.message,
             id: error.answers.as_deref(),
+            retry_after_ms: error.retry_after_ms,
         },
     }
 }
@@ -443,6 +575,7 @@ fn lobby_frame<'a>(event: &'a Event, id: Option<&'a str>) -> Frame<'a> {
             range,
             waited_ms,
             nearby,
+            estimate,
             requeued,
         } => Frame::Waiting {
             id,
@@ -454,33 +587,28 @@ fn lobby_frame<'a>(event: &'a Event, id: Option<&'a str>) -> Frame<'a> {
                 Nearby::Some => "some",
                 Nearby::Many => "many",
             },
-            estimate_s: None,
+            estimate_s: estimate.map(|estimate| EstimateFields {
+                p50: estimate.p50_s,
+                p90: estimate.p90_s,
+            }),
             requeued: *requeued,
         },
-        Event::Matched {
-            chat,
-            partner,
-            distance,
-        } => Frame::Matched {
+        Event::Matched(matched) => Frame::Matched(MatchedFields::new(matched)),
+        Event::PartnerAway => Frame::PartnerAway,
+        Event::PartnerBack => Frame::PartnerBack,
+        Event::Blocked { chat } => Frame::Blocked {
+            id,
             chat: chat.to_string(),
-            partner: PartnerFields {
-                name: partner.name.as_ref().map(|name| name.as_str()),
-                shared_interests: partner
-                    .shared_interests
-                    .iter()
-                    .map(|i| i.as_str())
-                    .collect(),
-            },
-            distance: match distance {
-                Distance::Near => "near",
-                Distance::Region => "region",
-                Distance::Far => "far",
-            },
+        },
+        Event::Reported { chat } => Frame::Reported {
+            id,
+            chat: chat.to_string(),
         },
         Event::PartnerLeft { reason } => Frame::PartnerLeft {
             reason: match reason {
                 PartnerLeftReason::Left => "left",
                 PartnerLeftReason::Lost => "lost",
+                PartnerLeftReason::Blocked => "blocked",
             },
         },
         Event::Idle { reason } => Frame::Idle {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::lobby::{Estimate, Partner, Refusal, Resumed};
+use crate::private::Private;
 
 const BOUNDS: Bounds = Bounds {
     range_min_km: 2.0,
@@ -230,6 +232,25 @@ fn bad_fields_are_named_with_their_bounds() {
             r#"{"type":"resume","id":"i","token":"t","last_seq":"0"}"#.to_owned(),
             "`last_seq` must be",
         ),
+        (
+            r#"{"type":"block","id":"i"}"#.to_owned(),
+            "`chat` is missing: it must be a string",
+        ),
+        (
+            r#"{"type":"report","id":"i","chat":"00000000000000ff"}"#.to_owned(),
+            "`reason` is missing: it must be one of spam, abuse, sexual, minor, threat, other",
+        ),
+        (
+            r#"{"type":"report","id":"i","chat":"00000000000000ff","reason":"rude"}"#.to_owned(),
+            "`reason` must be one of spam",
+        ),
+        (
+            format!(
+                r#"{{"type":"report","id":"i","chat":"00000000000000ff","reason":"spam","note":"{}"}}"#,
+                "é".repeat(501)
+            ),
+            "`note` must be a string of at most 500",
+        ),
     ];
     for (text, expected) in cases {
         let (code, message, id) = refused(&text);
@@ -264,13 +285,43 @@ fn the_longest_text_is_counted_in_characters() {
 }
 
 #[test]
-fn a_token_resumes_nothing() {
+fn what_never_was_a_token_or_a_chat_is_told_so() {
     let (code, message, _) = refused(r#"{"type":"resume","token":"t","last_seq":0}"#);
     assert_eq!(code, ErrorCode::BadToken);
-    assert!(message.contains("resume_window_s"), "{message}");
+    assert!(message.contains("48 hexadecimal digits"), "{message}");
+    for text in [
+        r#"{"type":"block","chat":"x"}"#,
+        r#"{"type":"report","chat":"+123456789abcdef","reason":"spam"}"#,
+    ] {
+        let (code, message, _) = refused(text);
+        assert_eq!(code, ErrorCode::NotFound, "{text}");
+        assert!(message.contains("`chat`"), "{message}");
+    }
 }
 
 #[test]
+fn reports_and_resumptions_are_read() {
+    let note = r"a\nb".repeat(100);
+    let report = format!(
+        r#"{{"type":"report","chat":"00000000000000ff","reason":"minor","note":"{note}"}}"#
+    );
+    let Request::Lobby(Command::Report(report)) = decode(&report, &BOUNDS).unwrap().request else {
+        panic!("no report");
+    };
+    assert_eq!(report.chat, ChatId::for_tests(255));
+    assert_eq!(report.reason, ReportReason::Minor);
+    assert_eq!(report.note.unwrap().len(), 300);
+
+    let token = "0123456789abcdef0123456789abcdef0123456789abcdef";
+    let resume = format!(r#"{{"type":"resume","token":"{token}","last_seq":7}}"#);
+    let Request::Resume { token: read, .. } = decode(&resume, &BOUNDS).unwrap().request else {
+        panic!("no resume");
+    };
+    assert_eq!(read.to_wire(), token);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn messages_to_the_client_have_the_fields_of_the_contract() {
     let id = MessageId::from("m1");
     let error = WireError::new(ErrorCode::WrongState, "no", Some(id.clone()));
@@ -278,12 +329,93 @@ fn messages_to_the_client_have_the_fields_of_the_contract() {
         range: Range::from_km(12.5).unwrap(),
         waited_ms: 7,
         nearby: Nearby::Few,
+        estimate: None,
         requeued: false,
     };
+    let requeued = Event::Waiting {
+        range: Range::from_km(3.0).unwrap(),
+        waited_ms: 8,
+        nearby: Nearby::None,
+        estimate: Some(Estimate { p50_s: 4, p90_s: 9 }),
+        requeued: true,
+    };
+    let matched = Matched {
+        chat: ChatId::for_tests(255),
+        partner: Partner {
+            name: None,
+            shared_interests: vec![Private::new("go".into())],
+        },
+        distance: 5.0.into(),
+    };
+    let token = ResumeToken::parse("00000001000000020000000000000000000000000000000f").unwrap();
+    let mut resumed = Resumed {
+        state: StateName::Chatting,
+        token,
+        matched: Some(matched.clone()),
+    };
+    let chatting = resumed.clone();
+    resumed.state = StateName::Idle;
+    resumed.matched = None;
+    let too_fast = Refusal::MovedTooFast {
+        retry_after_ms: 700,
+    };
+    let too_fast = WireError::from_refusal(&too_fast, None);
     let cases = [
         (
             Outgoing::Lobby(&waiting, Some(&id)),
             r#"{"type":"waiting","id":"m1","range_km":12.5,"waited_ms":7,"nearby":"few","estimate_s":null}"#,
+        ),
+        (
+            Outgoing::Lobby(&requeued, None),
+            r#"{"type":"waiting","range_km":3.0,"waited_ms":8,"nearby":"none","estimate_s":{"p50":4,"p90":9},"requeued":true}"#,
+        ),
+        (
+            Outgoing::Resumed {
+                session: "s",
+                resumed: &chatting,
+                recovered: true,
+                answers: Some(&id),
+            },
+            r#"{"type":"resumed","id":"m1","session":"s","state":"chatting","recovered":true,"resume_token":"00000001000000020000000000000000000000000000000f","chat":"00000000000000ff","partner":{"name":null,"shared_interests":["go"]},"distance":"near"}"#,
+        ),
+        (
+            Outgoing::Resumed {
+                session: "s",
+                resumed: &resumed,
+                recovered: false,
+                answers: None,
+            },
+            r#"{"type":"resumed","session":"s","state":"idle","recovered":false,"resume_token":"00000001000000020000000000000000000000000000000f"}"#,
+        ),
+        (
+            Outgoing::Lobby(&Event::PartnerAway, None),
+            r#"{"type":"partner_away"}"#,
+        ),
+        (
+            Outgoing::Lobby(&Event::PartnerBack, None),
+            r#"{"type":"partner_back"}"#,
+        ),
+        (
+            Outgoing::Lobby(
+                &Event::Blocked {
+                    chat: ChatId::for_tests(255),
+                },
+                Some(&id),
+            ),
+            r#"{"type":"blocked","id":"m1","chat":"00000000000000ff"}"#,
+        ),
+        (
+            Outgoing::Lobby(
+                &Event::Reported {
+                    chat: ChatId::for_tests(255),
+                },
+                None,
+            ),
+            r#"{"type":"reported","chat":"00000000000000ff"}"#,
+        ),
+        (
+            Outgoing::Error(&too_fast),
+            r#"{"type":"error","code":"rate_limited","message":"a position can change once a second, and for long no faster than an airliner flies","retry_after_ms":700}"#,
         ),
         (
             Outgoing::Said {

@@ -64,6 +64,14 @@ pub struct Matching {
     pub rematch_cooloff_s: f64,
     /// How long anybody may wait, in s.
     pub max_wait_s: f64,
+    /// After how many s of waiting the range of somebody who allows it is widened; 0: never.
+    pub widen_step_s: f64,
+    /// By what the range is multiplied then, above 1.
+    pub widen_factor: f64,
+    /// How long ago, in s, a connection may have been heard from to count as alive when it is matched.
+    pub heard_within_s: f64,
+    /// How long both of two that are matched have to be heard from, in s.
+    pub confirm_s: f64,
 }
 
 /// Bounds of everything that could grow.
@@ -86,6 +94,20 @@ pub struct Limits {
     pub outbox_events: usize,
     /// How many errors a connection may cause within a minute before it is closed.
     pub errors_per_minute: usize,
+    /// After how many seconds of silence a client is pinged; 0: never.
+    pub ping_s: u32,
+    /// How many seconds a client has to answer a ping.
+    pub pong_s: u32,
+    /// For how many seconds a session can be resumed after its connection was lost; 0: not at all.
+    pub resume_window_s: u32,
+    /// How many sessions may wait to be resumed at once.
+    pub max_away: usize,
+    /// How many times somebody may change their position at once; one more each second.
+    pub moves_burst: u32,
+    /// How many km somebody may move at once; more at the speed of an airliner, 1080 km/h.
+    pub moves_free_km: f64,
+    /// Over how many seconds connections are ended when the server stops.
+    pub drain_s: f64,
     /// Over how many seconds clients are asked to spread their return when the server stops.
     pub reconnect_spread_s: f64,
     /// How long stopping may take, in s.
@@ -122,6 +144,10 @@ impl Default for Config {
                 max_range_km: MAX_RANGE_KM,
                 rematch_cooloff_s: 600.0,
                 max_wait_s: 86_400.0,
+                widen_step_s: 10.0,
+                widen_factor: 1.5,
+                heard_within_s: 2.0,
+                confirm_s: 3.0,
             },
             limits: Limits {
                 max_message_bytes: 8192,
@@ -132,8 +158,15 @@ impl Default for Config {
                 outbox_bytes: 65_536,
                 outbox_events: 256,
                 errors_per_minute: 20,
+                ping_s: 25,
+                pong_s: 8,
+                resume_window_s: 60,
+                max_away: 100_000,
+                moves_burst: 5,
+                moves_free_km: 100_000.0,
                 reconnect_spread_s: 10.0,
-                stop_s: 10.0,
+                drain_s: 10.0,
+                stop_s: 20.0,
             },
             security: Security::default(),
             log: Log {
@@ -204,7 +237,17 @@ impl Config {
             ("limits.outbox_events", limits.outbox_events as f64),
             ("limits.errors_per_minute", limits.errors_per_minute as f64),
             ("limits.reconnect_spread_s", limits.reconnect_spread_s),
+            ("limits.ping_s", limits.ping_s.into()),
+            ("limits.pong_s", limits.pong_s.into()),
+            ("limits.resume_window_s", limits.resume_window_s.into()),
+            ("limits.max_away", limits.max_away as f64),
+            ("limits.moves_burst", limits.moves_burst.into()),
+            ("limits.moves_free_km", limits.moves_free_km),
+            ("limits.drain_s", limits.drain_s),
             ("limits.stop_s", limits.stop_s),
+            ("matching.widen_step_s", matching.widen_step_s),
+            ("matching.heard_within_s", matching.heard_within_s),
+            ("matching.confirm_s", matching.confirm_s),
         ];
         let is_range = |km| Range::from_km(km).is_ok();
         let others = [
@@ -217,6 +260,10 @@ impl Config {
                 is_range(privacy.min_range_km) && privacy.min_range_km <= matching.max_range_km,
             ),
             ("matching.max_range_km", is_range(matching.max_range_km)),
+            (
+                "matching.widen_factor",
+                matching.widen_factor > 1.0 && matching.widen_factor <= 100.0,
+            ),
             (
                 "log.level",
                 tracing_subscriber::EnvFilter::try_new(&self.log.level).is_ok(),

@@ -13,6 +13,16 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("limits.outbox_events", 16.0, 65_536.0, ""),
     ("limits.errors_per_minute", 1.0, 1000.0, ""),
     ("limits.reconnect_spread_s", 0.0, 3600.0, " seconds"),
+    ("limits.ping_s", 0.0, 3600.0, " whole seconds"),
+    ("limits.pong_s", 1.0, 600.0, " whole seconds"),
+    ("limits.resume_window_s", 0.0, 3600.0, " whole seconds"),
+    ("limits.max_away", 0.0, 10_000_000.0, ""),
+    ("limits.moves_burst", 1.0, 1_000_000.0, ""),
+    ("limits.moves_free_km", 0.0, 1e9, " km"),
+    ("limits.drain_s", 0.0, 3600.0, " seconds"),
+    ("matching.widen_step_s", 0.0, 86_400.0, " seconds"),
+    ("matching.heard_within_s", 0.0, 60.0, " seconds"),
+    ("matching.confirm_s", 0.1, 60.0, " seconds"),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
 ];
 
@@ -38,6 +48,7 @@ const OTHERS: &[(&str, &str)] = &[
         "matching.max_range_km",
         "must be above 0 and at most 20040 (km)",
     ),
+    ("matching.widen_factor", "must be above 1 and at most 100"),
     (
         "security.allowed_origins",
         r#"must be a list of origins, such as ["https://chat.example"]"#,

@@ -10,8 +10,8 @@ use super::hub::{ChatSeat, Hub};
 use super::outbox::{Outbox, Taken};
 use crate::conversation::ConversationError;
 use crate::dialect::v1::{self, Request};
-use crate::dialect::{Bounds, CloseCode, Dialect, Outgoing, WireError, classic};
-use crate::lobby::{Command, MessageId, PartnerLeftReason, SessionId};
+use crate::dialect::{Bounds, CloseCode, Dialect, ErrorCode, Outgoing, WireError, classic};
+use crate::lobby::{Command, Departure, MessageId};
 use crate::moment::Moment;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -66,9 +66,6 @@ struct Connection<S> {
     stream: S,
     rules: Arc<Rules>,
     outbox: Arc<Outbox>,
-    /// `None` once the session has ended.
-    session: Option<SessionId>,
-    dialect: Dialect,
     gate: Gate,
     has_spoken: bool,
     /// Bytes that have been read and not handled: those of a frame that has begun to arrive, or more.
@@ -112,12 +109,9 @@ where
 
 impl<S> Connection<S> {
     fn new(stream: S, dialect: Dialect, rules: Arc<Rules>) -> Self {
-        let (session, outbox) = rules.hub.connect(dialect);
         Self {
             stream,
-            outbox,
-            session: Some(session),
-            dialect,
+            outbox: rules.hub.connect(dialect),
             gate: Gate::new(rules.message_max_bytes),
             has_spoken: false,
             unhandled: Vec::new(),
@@ -132,14 +126,14 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Ends the session, and leaves the connection to say its last words.
+    /// Takes leave of the session, and leaves the connection to say its last words.
     fn begin_closing(&mut self, end: End) {
-        self.end_session(match end {
-            // Normal, a closed page, or no code at all: on purpose.
-            End::ByClient(None | Some(1000 | 1001)) => PartnerLeftReason::Left,
-            End::ByClient(_) | End::ByServer(_) | End::Lost => PartnerLeftReason::Lost,
-        });
-        let timeout = self.rules.close_timeout;
+        self.leave_session(end);
+        let timeout = match end {
+            // Nobody listens.
+            End::ByServer(CloseCode::NoPong) | End::Lost => Duration::ZERO,
+            End::ByServer(_) | End::ByClient(_) => self.rules.close_timeout,
+        };
         self.closing.get_or_insert_with(|| Closing {
             end,
             timeout: Box::pin(tokio::time::sleep(timeout)),
@@ -147,10 +141,16 @@ impl<S> Connection<S> {
         });
     }
 
-    fn end_session(&mut self, reason: PartnerLeftReason) {
-        if let Some(session) = self.session.take() {
-            self.rules.hub.disconnect(session, reason);
-        }
+    fn leave_session(&self, end: End) {
+        let departure = match end {
+            // Normal, a closed page, or no code at all: on purpose.
+            End::ByClient(None | Some(1000 | 1001)) => Departure::Left,
+            End::ByClient(_)
+            | End::ByServer(CloseCode::TooSlow | CloseCode::NoPong)
+            | End::Lost => Departure::Lost,
+            End::ByServer(_) => Departure::Expelled,
+        };
+        self.rules.hub.disconnect(&self.outbox, departure);
     }
 
     /// Handles the bytes that have arrived, or as many as are handled at once, and keeps the rest. Returns
@@ -182,6 +182,9 @@ impl<S> Connection<S> {
         mut handle: impl FnMut(&mut Self, Received<'_>) -> bool,
     ) -> Option<Violation> {
         let admitted = self.gate.admit(bytes);
+        if admitted.whole_bytes > 0 {
+            self.rules.hub.heard(&self.outbox);
+        }
         let (whole, rest) = bytes.split_at(admitted.whole_bytes);
         let batch = frames::read_all(whole, answers, |received| handle(self, received));
         let violation = match batch {
@@ -226,41 +229,42 @@ impl<S> Connection<S> {
         let Ok(text) = str::from_utf8(text) else {
             return Some(self.hang_up(CloseCode::InvalidUtf8, "text must be UTF-8"));
         };
-        let session = self.session?;
         let is_first = !std::mem::replace(&mut self.has_spoken, true);
         if is_first {
-            self.rules.hub.heard(session);
+            self.rules.hub.spoke(&self.outbox);
         }
-        match self.dialect {
-            Dialect::V1 => self.handle_v1(session, text),
-            Dialect::Classic => self.handle_classic(session, text, is_first),
+        match self.outbox.dialect() {
+            Dialect::V1 => self.handle_v1(text, is_first),
+            Dialect::Classic => self.handle_classic(text, is_first),
         }
     }
 
-    fn handle_v1(&mut self, session: SessionId, text: &str) -> Option<End> {
+    fn handle_v1(&mut self, text: &str, is_first: bool) -> Option<End> {
         let message = match v1::decode(text, &self.rules.bounds) {
             Ok(message) => message,
             Err(error) => return self.refuse(&error),
         };
         let id = message.id;
         let outcome = match message.request {
-            Request::Lobby(command) => self.command(session, command, id),
+            Request::Lobby(command) => self.command(command, id),
             Request::Say { text } => self.say(id, &text),
             Request::Acknowledge { seq } => self.in_chat("ack", id, |seat| seat.acknowledge(seq)),
             Request::Typing { on } => self.in_chat("typing", id, |seat| seat.typing(on)),
+            Request::Resume { token, last_seq } if is_first => {
+                self.rules.hub.resume(&self.outbox, token, last_seq, id)
+            }
+            Request::Resume { .. } => {
+                let message = "`resume` is possible only as the first message on a connection";
+                Err(WireError::new(ErrorCode::WrongState, message, id))
+            }
         };
         outcome.err().and_then(|error| self.refuse(&error))
     }
 
-    fn command(
-        &self,
-        session: SessionId,
-        command: Command,
-        id: Option<MessageId>,
-    ) -> Result<(), WireError> {
+    fn command(&self, command: Command, id: Option<MessageId>) -> Result<(), WireError> {
         self.rules
             .hub
-            .command(session, command, id.clone())
+            .command(&self.outbox, command, id.clone())
             .map_err(|refusal| WireError::from_refusal(&refusal, id))
     }
 
@@ -286,7 +290,7 @@ impl<S> Connection<S> {
         }
     }
 
-    fn handle_classic(&mut self, session: SessionId, text: &str, is_first: bool) -> Option<End> {
+    fn handle_classic(&mut self, text: &str, is_first: bool) -> Option<End> {
         let hub = &self.rules.hub;
         if let Some(seat) = self.outbox.seat() {
             // If the partner has just left, the person learns that instead.
@@ -294,7 +298,7 @@ impl<S> Connection<S> {
             return None;
         }
         let is_late_chat_text = !is_first && !classic::is_bind(text);
-        if is_late_chat_text || hub.is_waiting(session) {
+        if is_late_chat_text || hub.is_waiting(&self.outbox) {
             return None;
         }
         match classic::decode(text) {
@@ -302,7 +306,7 @@ impl<S> Connection<S> {
                 let join = bind.join(&self.rules.bounds);
                 self.outbox.bound(bind);
                 // Refused only if somebody was matched with this person in this very moment.
-                let _ = hub.command(session, Command::Join(join), None);
+                let _ = hub.command(&self.outbox, Command::Join(join), None);
                 None
             }
             Err(reason) => Some(self.hang_up(CloseCode::Policy, reason)),
@@ -470,7 +474,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn lost(&mut self) -> Poll<End> {
-        self.end_session(PartnerLeftReason::Lost);
+        self.leave_session(End::Lost);
         let decided = self.closing.as_ref().map(|closing| closing.end);
         Poll::Ready(decided.unwrap_or(End::Lost))
     }
@@ -484,14 +488,12 @@ fn with_read_buffer<R>(read: impl FnOnce(&mut [u8]) -> R) -> R {
     })
 }
 
-/// Whatever ends the task, a panic included, ends the session.
+/// Whatever ends the task, a panic included, takes leave of the session.
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
         // If the panic came from within the lobby, this may panic as well, and a panic that leaves `drop`
         // while another unwinds would end the process, and everybody's chats with it.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            self.end_session(PartnerLeftReason::Lost);
-        }));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.leave_session(End::Lost)));
     }
 }
 

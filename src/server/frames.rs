@@ -81,6 +81,9 @@ pub(super) fn read_all(
     }
 }
 
+/// A ping without a payload: final, opcode 9, no bytes (RFC 6455, section 5.5.2).
+pub(super) const PING: &[u8] = &[0x89, 0];
+
 /// Appends a text frame with this payload.
 pub(super) fn append_text(payload: &[u8], out: &mut Vec<u8>) {
     append(Frame::text(Payload::Borrowed(payload)), out);

@@ -1,46 +1,63 @@
 //! The lobby behind its lock, the way from its effects to connections, and the chats.
 //!
-//! Locks are taken in this order: the floor, a chat's conversation, an outbox. Joins, leaves and matches
-//! take the floor; messages take only their chat's conversation. Nothing is held across an await.
+//! Locks are taken in this order: the floor, a chat's talk, an outbox. Joins, leaves and matches take the
+//! floor; messages take only their chat's talk. Nothing is held across an await.
 
+use super::liveness::Wheel;
 use super::outbox::{Outbox, OutboxBounds};
 use crate::config::{Config, seconds};
-use crate::conversation::{Conversation, ConversationError, Side};
+use crate::conversation::{Conversation, ConversationError, Message, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
-use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS};
+use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::lobby::{
-    Command, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal, SessionId,
-    Settings, StateName,
+    Command, Departure, Effect, Farewell, Lobby, MessageId, Refusal, ResumeToken, Resumed,
+    SessionId, Settings, StateName,
 };
 use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use slotmap::SecondaryMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
-/// Everybody who is connected.
+/// Everybody who is connected, or was a moment ago.
 #[derive(Debug)]
 pub(super) struct Hub {
     floor: Mutex<Floor>,
+    /// Whom to ping when.
+    wheel: Mutex<Wheel>,
     clock: Clock,
     /// A deadline has come before the one that the timer waits for.
     timer_moved: Notify,
     limits: WelcomeLimits,
+    resume_window_s: u32,
+    ping_s: u32,
     outbox_bounds: OutboxBounds,
-    reconnect_spread_ms: u64,
 }
 
 #[derive(Debug)]
 struct Floor {
     lobby: Lobby,
     /// One for each session of the lobby.
-    outboxes: SecondaryMap<SessionId, Arc<Outbox>>,
+    lines: SecondaryMap<SessionId, Line>,
+    /// Sessions whose connections turned out to be alive while the lobby's effects were carried out.
+    alive: VecDeque<SessionId>,
+    heard_within: Duration,
     /// What the timer waits for.
     timer: Option<Moment>,
     is_draining: bool,
+}
+
+/// The way to a session.
+#[derive(Debug, Default)]
+struct Line {
+    /// Its connection's outbox; `None` while it is away.
+    outbox: Option<Arc<Outbox>>,
+    /// Its seat in its chat, while it is away. While it is not, its outbox has it.
+    seat: Option<ChatSeat>,
 }
 
 /// Time for the rooms.
@@ -63,11 +80,25 @@ impl Clock {
     }
 }
 
-/// A chat: who is where in it, and its conversation.
+/// A chat: who is where in it, and what they say.
 #[derive(Debug)]
 struct Chat {
-    conversation: Mutex<Conversation>,
-    outboxes: [Arc<Outbox>; 2],
+    talk: Mutex<Talk>,
+}
+
+#[derive(Debug)]
+struct Talk {
+    conversation: Conversation,
+    /// Each side's; `None` while it is away.
+    outboxes: [Option<Arc<Outbox>>; 2],
+}
+
+impl Talk {
+    fn tell(&self, side: Side, outgoing: Outgoing<'_>) {
+        if let Some(outbox) = &self.outboxes[side as usize] {
+            outbox.tell(outgoing);
+        }
+    }
 }
 
 /// One side's seat in a chat.
@@ -79,76 +110,120 @@ pub(super) struct ChatSeat {
 
 impl ChatSeat {
     /// Says something to the partner. The sender and the partner are told in the order of the numbers,
-    /// which the conversation's lock keeps.
+    /// which the talk's lock keeps.
     pub(super) fn say(
         &self,
         hub: &Hub,
         id: Option<&MessageId>,
         text: &str,
     ) -> Result<(), ConversationError> {
-        let mut conversation = self.chat.conversation.lock();
-        let numbered = conversation.say(self.side, id)?;
-        let (own, partner) = self.outboxes();
+        let mut talk = self.chat.talk.lock();
+        let at_ms = hub.clock.epoch_ms();
+        let numbered = talk.conversation.say(self.side, id, text, at_ms)?;
+        let seq = numbered.seq;
         if !numbered.is_repeated {
-            partner.tell(Outgoing::Said {
-                seq: numbered.seq,
-                text,
-                at_ms: hub.clock.epoch_ms(),
-            });
+            talk.tell(self.side.other(), Outgoing::Said { seq, text, at_ms });
         }
-        own.tell(Outgoing::Accepted {
-            id,
-            seq: numbered.seq,
-            text: (!numbered.is_repeated).then_some(text),
-        });
+        let text = (!numbered.is_repeated).then_some(text);
+        talk.tell(self.side, Outgoing::Accepted { id, seq, text });
         Ok(())
     }
 
     /// Everything up to `seq` has been shown to this side's person.
     pub(super) fn acknowledge(&self, seq: u64) -> Result<(), ConversationError> {
-        let mut conversation = self.chat.conversation.lock();
-        if conversation.acknowledge(self.side, seq)? {
-            self.outboxes().1.tell(Outgoing::Delivered { seq });
+        let mut talk = self.chat.talk.lock();
+        if talk.conversation.acknowledge(self.side, seq)? {
+            talk.tell(self.side.other(), Outgoing::Delivered { seq });
         }
         Ok(())
     }
 
     /// This side's person types, or has stopped.
     pub(super) fn typing(&self, on: bool) -> Result<(), ConversationError> {
-        let conversation = self.chat.conversation.lock();
-        conversation.check_open()?;
-        self.outboxes().1.tell(Outgoing::Typing { on });
+        let talk = self.chat.talk.lock();
+        talk.conversation.check_open()?;
+        talk.tell(self.side.other(), Outgoing::Typing { on });
         Ok(())
     }
 
-    /// This side's outbox and the partner's.
-    fn outboxes(&self) -> (&Outbox, &Outbox) {
-        let of = |side: Side| &*self.chat.outboxes[side as usize];
-        (of(self.side), of(self.side.other()))
+    /// This side's connection is gone. What is said to it is kept.
+    fn go_away(&self) {
+        self.chat.talk.lock().outboxes[self.side as usize] = None;
+    }
+
+    fn has_been_told(&self, last_seq: u64) -> bool {
+        let talk = self.chat.talk.lock();
+        talk.conversation.check_said(self.side, last_seq).is_ok()
+    }
+
+    /// This side's session goes on over a connection: tells it so, what it has missed, and up to where the
+    /// partner has acknowledged. Returns whether the chat goes on, too.
+    fn come_back(&self, outbox: &Arc<Outbox>, last_seq: u64, back: &Back<'_>) -> bool {
+        let mut talk = self.chat.talk.lock();
+        match talk.conversation.missed(self.side, last_seq) {
+            Some(missed) => back.tell(outbox, true, missed),
+            None => back.tell(outbox, false, [].iter()),
+        }
+        let seq = talk.conversation.acknowledged_seq(self.side);
+        if seq > 0 {
+            outbox.tell(Outgoing::Delivered { seq });
+        }
+        let goes_on = talk.conversation.check_open().is_ok();
+        if goes_on {
+            talk.outboxes[self.side as usize] = Some(Arc::clone(outbox));
+        }
+        goes_on
+    }
+}
+
+/// The news that a session goes on over a new connection.
+struct Back<'a> {
+    session: SessionId,
+    resumed: &'a Resumed,
+    answers: Option<&'a MessageId>,
+}
+
+impl Back<'_> {
+    fn tell<'m>(
+        &self,
+        outbox: &Outbox,
+        recovered: bool,
+        missed: impl Iterator<Item = &'m Message>,
+    ) {
+        let session = self.session.to_string();
+        let resumed = Outgoing::Resumed {
+            session: &session,
+            resumed: self.resumed,
+            recovered,
+            answers: self.answers,
+        };
+        let missed = missed.map(|message| Outgoing::Said {
+            seq: message.seq,
+            text: &message.text,
+            at_ms: message.at_ms,
+        });
+        outbox.tell_first(std::iter::once(resumed).chain(missed));
     }
 }
 
 impl Hub {
     pub(super) fn new(config: &Config) -> Self {
-        let settings = Settings {
-            grid: config.grid(),
-            cool_off: seconds(config.matching.rematch_cooloff_s),
-            wait_max: seconds(config.matching.max_wait_s),
-            first_message: seconds(config.limits.first_message_s),
-            reconnect_spread: seconds(config.limits.reconnect_spread_s),
-        };
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
         let start_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
+        let settings = settings(config);
         Self {
             floor: Mutex::new(Floor {
+                heard_within: settings.heard_within,
                 lobby: Lobby::new(settings, random),
-                outboxes: SecondaryMap::new(),
+                lines: SecondaryMap::new(),
+                alive: VecDeque::new(),
                 timer: None,
                 is_draining: false,
             }),
+            wheel: Mutex::new(Wheel::new(config.limits.ping_s, config.limits.pong_s)),
             clock: Clock {
                 start: Instant::now(),
                 start_epoch,
@@ -161,14 +236,12 @@ impl Hub {
                 max_range_km: config.matching.max_range_km,
                 position_grid_km: config.privacy.position_grid_km,
             },
+            resume_window_s: config.limits.resume_window_s,
+            ping_s: config.limits.ping_s,
             outbox_bounds: OutboxBounds {
                 bytes: config.limits.outbox_bytes,
                 events: config.limits.outbox_events,
             },
-            reconnect_spread_ms: u64::try_from(
-                seconds(config.limits.reconnect_spread_s).as_millis(),
-            )
-            .unwrap_or(u64::MAX),
         }
     }
 
@@ -177,67 +250,110 @@ impl Hub {
     }
 
     /// A new session for a connection of this dialect. The first thing in its outbox is the welcome.
-    pub(super) fn connect(&self, dialect: Dialect) -> (SessionId, Arc<Outbox>) {
-        let outbox = Arc::new(Outbox::new(dialect, self.outbox_bounds));
-        let session = self.on_the_floor(|floor, now| {
-            let session = floor.lobby.connect(now);
-            floor.outboxes.insert(session, Arc::clone(&outbox));
+    pub(super) fn connect(&self, dialect: Dialect) -> Arc<Outbox> {
+        let outbox = self.on_the_floor(|floor, now| {
+            let is_resumable = dialect == Dialect::V1;
+            let session = floor.lobby.connect(now, is_resumable);
+            // The welcome comes first; whatever the lobby has to say is carried out after it.
+            let outbox = Arc::new(Outbox::new(dialect, self.outbox_bounds, session, now));
+            let line = Line {
+                outbox: Some(Arc::clone(&outbox)),
+                seat: None,
+            };
+            floor.lines.insert(session, line);
             outbox.tell(Outgoing::Welcome(&Welcome {
                 server: concat!("whisperchat/", env!("CARGO_PKG_VERSION")),
                 session: &session.to_string(),
-                // Nothing is resumed within a window of 0 s, so there is nothing to name.
-                resume_token: "",
-                resume_window_s: 0,
-                ping_s: 0,
+                resume_token: &floor.lobby.token(session).to_wire(),
+                resume_window_s: self.resume_window_s,
+                ping_s: self.ping_s,
                 limits: self.limits,
             }));
-            if floor.is_draining {
-                // Its upgrade was agreed to before the server began to stop.
-                let reconnect_after_ms = rand::random_range(0..=self.reconnect_spread_ms);
-                outbox.tell(Outgoing::Lobby(
-                    &Event::GoingAway { reconnect_after_ms },
-                    None,
-                ));
-                outbox.hang_up_going_away();
-            }
-            session
+            outbox
         });
-        (session, outbox)
+        self.wheel.lock().add(&outbox);
+        outbox
     }
 
     /// The connection has said something, whatever it was.
-    pub(super) fn heard(&self, session: SessionId) {
-        self.on_the_floor(|floor, _| floor.lobby.heard(session));
-    }
-
-    /// A session asks for something.
-    pub(super) fn command(
-        &self,
-        session: SessionId,
-        command: Command,
-        answers: Option<MessageId>,
-    ) -> Result<(), Refusal> {
-        self.on_the_floor(|floor, now| floor.lobby.handle(now, session, command, answers))
-    }
-
-    /// The connection of a session has ended.
-    pub(super) fn disconnect(&self, session: SessionId, reason: PartnerLeftReason) {
-        self.on_the_floor(|floor, now| {
-            floor.lobby.disconnect(now, session, reason);
-            floor.settle();
-            floor.outboxes.remove(session);
+    pub(super) fn spoke(&self, outbox: &Outbox) {
+        self.on_the_floor(|floor, _| {
+            if let Some(session) = outbox.session() {
+                floor.lobby.spoke(session);
+            }
         });
     }
 
-    pub(super) fn is_waiting(&self, session: SessionId) -> bool {
-        self.floor.lock().lobby.state(session) == Some(StateName::Waiting)
+    /// Something has come from the connection.
+    pub(super) fn heard(&self, outbox: &Outbox) {
+        if outbox.heard(self.now()) {
+            self.on_the_floor(|floor, now| {
+                if let Some(session) = outbox.session() {
+                    floor.lobby.heard(now, session);
+                }
+            });
+        }
     }
 
-    /// Tells everybody that the server stops, and ends their connections.
+    /// A connection's session asks for something. Nothing happens if it has none any more.
+    pub(super) fn command(
+        &self,
+        outbox: &Outbox,
+        command: Command,
+        answers: Option<MessageId>,
+    ) -> Result<(), Refusal> {
+        self.on_the_floor(|floor, now| match outbox.session() {
+            Some(session) => floor.lobby.handle(now, session, command, answers),
+            None => Ok(()),
+        })
+    }
+
+    /// A connection asks for an earlier session instead of its own.
+    pub(super) fn resume(
+        &self,
+        outbox: &Outbox,
+        token: ResumeToken,
+        last_seq: u64,
+        id: Option<MessageId>,
+    ) -> Result<(), WireError> {
+        self.on_the_floor(|floor, now| {
+            let Some(fresh) = outbox.session() else {
+                return Ok(());
+            };
+            let session = floor.lobby.find_resumable(fresh, token);
+            let seat = session.and_then(|session| floor.seat(session));
+            if seat.is_some_and(|seat| !seat.has_been_told(last_seq)) {
+                return Err(Refusal::BadToken);
+            }
+            floor
+                .lobby
+                .resume(now, fresh, token, last_seq, id.clone())
+                .map(drop)
+        })
+        .map_err(|refusal| WireError::from_refusal(&refusal, id))
+    }
+
+    /// A connection has ended. Nothing happens if its session goes on elsewhere, or has ended already.
+    pub(super) fn disconnect(&self, outbox: &Outbox, departure: Departure) {
+        self.on_the_floor(|floor, now| {
+            if let Some(session) = outbox.leave_session() {
+                floor.take_connection(session);
+                floor.lobby.disconnect(now, session, departure);
+            }
+        });
+    }
+
+    pub(super) fn is_waiting(&self, outbox: &Outbox) -> bool {
+        let floor = self.floor.lock();
+        let state = outbox.session().and_then(|id| floor.lobby.state(id));
+        state == Some(StateName::Waiting)
+    }
+
+    /// Tells everybody that the server stops, and ends their connections bit by bit.
     pub(super) fn drain(&self) {
-        self.on_the_floor(|floor, _| {
+        self.on_the_floor(|floor, now| {
             floor.is_draining = true;
-            floor.lobby.drain();
+            floor.lobby.drain(now);
         });
     }
 
@@ -273,13 +389,24 @@ impl Hub {
         }
     }
 
+    /// Pings those who have been silent and gives up those who stay silent, for as long as it is polled.
+    pub(super) async fn run_wheel(&self) {
+        let mut ticks = tokio::time::interval(Wheel::TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.wheel.lock().turn(self.now());
+        }
+    }
+
     /// One change of the lobby, with its effects carried out.
     fn on_the_floor<R>(&self, change: impl FnOnce(&mut Floor, Moment) -> R) -> R {
         let mut floor = self.floor.lock();
+        let now = self.clock.now();
         // Left over only if a change panicked halfway.
-        floor.settle();
-        let result = change(&mut floor, self.clock.now());
-        floor.settle();
+        floor.settle(now);
+        let result = change(&mut floor, now);
+        floor.settle(now);
         self.move_timer(floor);
         result
     }
@@ -299,62 +426,183 @@ impl Hub {
     }
 }
 
+fn settings(config: &Config) -> Settings {
+    let (matching, limits) = (&config.matching, &config.limits);
+    Settings {
+        grid: config.grid(),
+        cool_off: seconds(matching.rematch_cooloff_s),
+        wait_max: seconds(matching.max_wait_s),
+        first_message: seconds(limits.first_message_s),
+        widen_step: seconds(matching.widen_step_s),
+        widen_factor: matching.widen_factor,
+        heard_within: seconds(matching.heard_within_s),
+        confirm: seconds(matching.confirm_s),
+        resume_window: Duration::from_secs(limits.resume_window_s.into()),
+        away_max: limits.max_away,
+        moves_burst: limits.moves_burst,
+        moves_free_km: limits.moves_free_km,
+        reconnect_spread: seconds(limits.reconnect_spread_s),
+        drain: seconds(limits.drain_s),
+    }
+}
+
 impl Floor {
     /// Carries out what the lobby wants done.
-    fn settle(&mut self) {
-        while let Some(effect) = self.lobby.poll_effect() {
-            self.carry_out(effect);
+    fn settle(&mut self, now: Moment) {
+        loop {
+            while let Some(effect) = self.lobby.poll_effect() {
+                self.carry_out(now, effect);
+            }
+            let Some(session) = self.alive.pop_front() else {
+                return;
+            };
+            self.lobby.heard(now, session);
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    fn carry_out(&mut self, now: Moment, effect: Effect) {
         match effect {
             Effect::Tell { to, event, answers } => {
-                self.outbox(to)
-                    .tell(Outgoing::Lobby(&event, answers.as_ref()));
+                if let Some(outbox) = self.outbox(to) {
+                    outbox.tell(Outgoing::Lobby(&event, answers.as_ref()));
+                }
             }
-            Effect::OpenChat { between, .. } => self.open_chat(between),
+            Effect::Probe { session } => {
+                let within = self.heard_within;
+                if let Some(outbox) = self.outbox(session)
+                    && outbox.probe(now, within)
+                {
+                    self.alive.push_back(session);
+                }
+            }
+            Effect::OpenChat { between, .. } => self.open_chat(now, between),
             Effect::CloseChat { between } => self.close_chat(between),
-            Effect::Close { session, farewell } => match farewell {
-                Farewell::NoFirstMessage => self
-                    .outbox(session)
-                    .hang_up(CloseCode::NoFirstMessage, "nothing was said in time"),
-                Farewell::GoingAway => self.outbox(session).hang_up_going_away(),
-            },
+            Effect::Resume {
+                session,
+                fresh,
+                last_seq,
+                resumed,
+                answers,
+            } => {
+                let back = Back {
+                    session,
+                    resumed: &resumed,
+                    answers: answers.as_ref(),
+                };
+                self.resume(fresh, last_seq, &back);
+            }
+            Effect::Close { session, farewell } => self.close(session, farewell),
+            Effect::Forget { session } => {
+                self.lines.remove(session);
+            }
+            Effect::Report { by, report } => tracing::info!(
+                %by,
+                chat = %report.chat,
+                reason = report.reason.name(),
+                "a partner was reported"
+            ),
         }
+    }
+
+    fn close(&mut self, session: SessionId, farewell: Farewell) {
+        let Some(outbox) = self.take_connection(session) else {
+            return;
+        };
+        outbox.leave_session();
+        match farewell {
+            Farewell::NoFirstMessage => {
+                outbox.hang_up(CloseCode::NoFirstMessage, "nothing was said in time");
+            }
+            Farewell::NoPong => outbox.hang_up(CloseCode::NoPong, "a ping was not answered"),
+            Farewell::Replaced => {
+                outbox.hang_up(CloseCode::Replaced, "the session was resumed elsewhere");
+            }
+            Farewell::GoingAway => outbox.hang_up_going_away(),
+        }
+    }
+
+    /// Takes a session's connection from it. Its seat, if it has one, stays with the session.
+    fn take_connection(&mut self, session: SessionId) -> Option<Arc<Outbox>> {
+        let line = self.lines.get_mut(session)?;
+        let outbox = line.outbox.take()?;
+        if let Some(seat) = outbox.leave_seat() {
+            seat.go_away();
+            line.seat = Some(seat);
+        }
+        Some(outbox)
+    }
+
+    /// Gives a session the connection of a fresh one, and tells it what it has missed.
+    fn resume(&mut self, fresh: SessionId, last_seq: u64, back: &Back<'_>) {
+        let Some(outbox) = self.lines.remove(fresh).and_then(|line| line.outbox) else {
+            return;
+        };
+        outbox.join_session(back.session);
+        let line = &mut self.lines[back.session];
+        match line.seat.take() {
+            Some(seat) => {
+                if seat.come_back(&outbox, last_seq, back) {
+                    outbox.take_seat(seat);
+                }
+            }
+            None => back.tell(&outbox, true, [].iter()),
+        }
+        line.outbox = Some(outbox);
     }
 
     /// Lets two sessions talk. The lobby tells both of the match next, and before it has, nothing that is
     /// said gets through: nobody hears from a partner they don't know of.
-    fn open_chat(&mut self, between: [SessionId; 2]) {
-        let chat = Arc::new(Chat {
-            conversation: Mutex::new(Conversation::new()),
-            outboxes: between.map(|session| Arc::clone(self.outbox(session))),
+    fn open_chat(&mut self, now: Moment, between: [SessionId; 2]) {
+        let outboxes = between.map(|session| self.outbox(session).cloned());
+        let can_resume = [0, 1].map(|side: usize| {
+            let outbox = outboxes[side].as_ref();
+            outbox.is_some_and(|outbox| outbox.dialect() == Dialect::V1)
         });
-        let _quiet = chat.conversation.lock();
-        for side in [Side::First, Side::Second] {
-            chat.outboxes[side as usize].take_seat(ChatSeat {
-                chat: Arc::clone(&chat),
-                side,
-            });
+        let chat = Arc::new(Chat {
+            talk: Mutex::new(Talk {
+                conversation: Conversation::new(can_resume),
+                outboxes: outboxes.clone(),
+            }),
+        });
+        let _quiet = chat.talk.lock();
+        for (side, outbox) in [Side::First, Side::Second].into_iter().zip(outboxes) {
+            if let Some(outbox) = outbox {
+                outbox.take_seat(ChatSeat {
+                    chat: Arc::clone(&chat),
+                    side,
+                });
+            }
         }
         for _ in between {
             if let Some(effect) = self.lobby.poll_effect() {
-                self.carry_out(effect);
+                self.carry_out(now, effect);
             }
         }
     }
 
-    /// After this, nothing that either says is accepted, and nothing accepted is still to be told.
+    /// After this, nothing that either says is accepted, and nothing accepted is still to be told, save to
+    /// one who is away.
     fn close_chat(&self, between: [SessionId; 2]) {
         for session in between {
-            if let Some(seat) = self.outbox(session).leave_seat() {
-                seat.chat.conversation.lock().close();
+            let seat = match self.outbox(session) {
+                Some(outbox) => outbox.leave_seat(),
+                None => self.seat(session),
+            };
+            if let Some(seat) = seat {
+                seat.chat.talk.lock().conversation.close();
             }
         }
     }
 
-    fn outbox(&self, session: SessionId) -> &Arc<Outbox> {
-        &self.outboxes[session]
+    fn outbox(&self, session: SessionId) -> Option<&Arc<Outbox>> {
+        self.lines.get(session)?.outbox.as_ref()
+    }
+
+    fn seat(&self, session: SessionId) -> Option<ChatSeat> {
+        let line = self.lines.get(session)?;
+        match &line.outbox {
+            Some(outbox) => outbox.seat(),
+            None => line.seat.clone(),
+        }
     }
 }

@@ -186,7 +186,7 @@ impl Server {
         let tasks = TaskTracker::new();
         let timer = tokio::spawn({
             let rules = Arc::clone(&shared.rules);
-            async move { rules.hub.run_timer().await }
+            async move { tokio::join!(rules.hub.run_timer(), rules.hub.run_wheel()) }
         });
         let admin = admin_listener
             .map(|listener| tokio::spawn(admin::serve(listener, Arc::clone(&shared))));

@@ -6,6 +6,7 @@
 //! - `frames`: whole frames through `fastwebsockets`, in memory
 //! - `connection`: one task for each connection
 //! - `outbox`: what waits to be sent to a connection, bounded
+//! - `liveness`: pings, and who does not answer them
 //! - `hub`: the lobby behind its lock, and the chats
 //! - `admin`: the operators' listener
 //!
@@ -18,6 +19,7 @@ mod gate;
 mod http;
 mod hub;
 mod listen;
+mod liveness;
 mod outbox;
 mod page;
 

@@ -7,10 +7,14 @@
 use super::frames;
 use super::hub::ChatSeat;
 use crate::dialect::{CloseCode, Dialect, Outgoing, Speaker, Spoken, classic};
+use crate::lobby::SessionId;
+use crate::moment::Moment;
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 /// The bounds of an outbox.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +27,11 @@ pub(super) struct OutboxBounds {
 #[derive(Debug)]
 pub(super) struct Outbox {
     bounds: OutboxBounds,
+    dialect: Dialect,
+    /// When anything has last come from the client, in ms.
+    heard_at_ms: AtomicU64,
+    /// Whether the lobby wants to know when something comes.
+    is_probed: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -35,12 +44,16 @@ struct Inner {
     /// Frames that have been taken and are not all sent yet; they count against the bounds.
     taken_bytes: usize,
     taken_events: usize,
+    /// How many of the bytes don't count.
+    exempt_bytes: usize,
     /// Once set, nothing more is told; the frames before it are sent, then the close frame.
     hang_up: Option<HangUp>,
     /// The client's close frame has been answered; nothing may follow the answer.
     is_over: bool,
     /// The connection's task, if it sleeps.
     sleeper: Option<Waker>,
+    /// Whose connection this is; `None` once it has ended, or its session goes on elsewhere.
+    session: Option<SessionId>,
     seat: Option<ChatSeat>,
 }
 
@@ -68,34 +81,118 @@ thread_local! {
 }
 
 impl Outbox {
-    pub(super) fn new(dialect: Dialect, bounds: OutboxBounds) -> Self {
+    pub(super) fn new(
+        dialect: Dialect,
+        bounds: OutboxBounds,
+        session: SessionId,
+        now: Moment,
+    ) -> Self {
         Self {
             bounds,
+            dialect,
+            heard_at_ms: AtomicU64::new(now.as_millis()),
+            is_probed: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 speaker: Speaker::new(dialect),
                 bytes: Vec::new(),
                 events: 0,
                 taken_bytes: 0,
                 taken_events: 0,
+                exempt_bytes: 0,
                 hang_up: None,
                 is_over: false,
                 sleeper: None,
+                session: Some(session),
                 seat: None,
             }),
         }
     }
 
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Whose connection this is, if anybody's.
+    pub(super) fn session(&self) -> Option<SessionId> {
+        self.inner.lock().session
+    }
+
+    /// It is somebody else's connection from now on.
+    pub(super) fn join_session(&self, session: SessionId) {
+        self.inner.lock().session = Some(session);
+    }
+
+    /// It is nobody's connection from now on. Returns whose it was.
+    pub(super) fn leave_session(&self) -> Option<SessionId> {
+        self.inner.lock().session.take()
+    }
+
+    /// Something has come from the client. Returns whether the lobby wants to know.
+    pub(super) fn heard(&self, now: Moment) -> bool {
+        // In this order, and a probe in the other: one of the two sees what the other has done.
+        self.heard_at_ms.store(now.as_millis(), Ordering::SeqCst);
+        self.is_probed.load(Ordering::SeqCst) && self.is_probed.swap(false, Ordering::SeqCst)
+    }
+
+    /// How long nothing has come from the client.
+    pub(super) fn silent_ms(&self, now: Moment) -> u64 {
+        let heard_at = Moment::from_millis(self.heard_at_ms.load(Ordering::SeqCst));
+        now.millis_since(heard_at)
+    }
+
+    /// Finds out whether the client is alive. Returns whether it was heard from within a time; if not, it is
+    /// pinged, and [`heard`](Self::heard) says when it was.
+    pub(super) fn probe(&self, now: Moment, within: Duration) -> bool {
+        self.is_probed.store(true, Ordering::SeqCst);
+        if u128::from(self.silent_ms(now)) <= within.as_millis() {
+            self.is_probed.store(false, Ordering::SeqCst);
+            return true;
+        }
+        self.ping();
+        false
+    }
+
+    /// Asks the client for a sign of life.
+    pub(super) fn ping(&self) {
+        self.send_frames(frames::PING);
+    }
+
     /// Tells the connection something. If that is too much, the connection ends.
     pub(super) fn tell(&self, outgoing: Outgoing<'_>) {
+        let is_worth_little = matches!(outgoing, Outgoing::Typing { .. });
         let sleeper = WORDS.with_borrow_mut(|words| {
             words.clear();
             let mut inner = self.inner.lock();
+            if is_worth_little && inner.is_half_full(self.bounds) {
+                return None;
+            }
             match inner.speaker.speak(outgoing, words) {
                 Spoken::Frame => inner.push(self.bounds, words.len(), |bytes| {
                     frames::append_text(words, bytes);
                 }),
                 Spoken::Nothing => {}
                 Spoken::HangUp(code, reason) => inner.hang_up(code, reason.into()),
+            }
+            inner.sleeper.take()
+        });
+        wake(sleeper);
+    }
+
+    /// Tells a connection that has just begun what it comes back to. However much that is: what is kept for
+    /// it is bounded elsewhere, and none of it counts against the bounds.
+    pub(super) fn tell_first<'a>(&self, all: impl Iterator<Item = Outgoing<'a>>) {
+        let sleeper = WORDS.with_borrow_mut(|words| {
+            let mut inner = self.inner.lock();
+            if inner.hang_up.is_some() || inner.is_over {
+                return None;
+            }
+            for outgoing in all {
+                words.clear();
+                if inner.speaker.speak(outgoing, words) == Spoken::Frame {
+                    let before = inner.bytes.len();
+                    frames::append_text(words, &mut inner.bytes);
+                    inner.exempt_bytes += inner.bytes.len() - before;
+                }
             }
             inner.sleeper.take()
         });
@@ -185,7 +282,7 @@ impl Outbox {
             inner.sleeper = Some(cx.waker().clone());
             return Taken::Nothing;
         }
-        inner.taken_bytes = inner.bytes.len();
+        inner.taken_bytes = inner.bytes.len() - std::mem::take(&mut inner.exempt_bytes);
         inner.taken_events = std::mem::take(&mut inner.events);
         Taken::Frames(std::mem::take(&mut inner.bytes))
     }
@@ -198,15 +295,25 @@ impl Inner {
         if self.hang_up.is_some() || self.is_over {
             return;
         }
-        let bytes = self.bytes.len() + self.taken_bytes + size;
-        let events = self.events + self.taken_events + 1;
-        let is_alone = bytes == size;
-        if events > bounds.events || (bytes > bounds.bytes && !is_alone) {
+        let (bytes, events) = self.load();
+        let is_alone = bytes == 0;
+        if events + 1 > bounds.events || (bytes + size > bounds.bytes && !is_alone) {
             self.hang_up(CloseCode::TooSlow, "too much is waiting to be read".into());
             return;
         }
         append(&mut self.bytes);
         self.events += 1;
+    }
+
+    /// Bytes and events that wait to be sent, or are being sent.
+    fn load(&self) -> (usize, usize) {
+        let bytes = self.bytes.len() - self.exempt_bytes + self.taken_bytes;
+        (bytes, self.events + self.taken_events)
+    }
+
+    fn is_half_full(&self, bounds: OutboxBounds) -> bool {
+        let (bytes, events) = self.load();
+        bytes * 2 >= bounds.bytes || events * 2 >= bounds.events
     }
 
     fn hang_up(&mut self, code: CloseCode, reason: Cow<'static, str>) {
@@ -233,7 +340,7 @@ mod tests {
             bytes: 200,
             events: 4,
         };
-        Outbox::new(Dialect::V1, bounds)
+        Outbox::new(Dialect::V1, bounds, SessionId::default(), Moment::START)
     }
 
     fn take(outbox: &Outbox) -> Taken {
@@ -281,13 +388,13 @@ mod tests {
     fn too_many_events_end_the_connection() {
         let outbox = outbox();
         for _ in 0..4 {
-            outbox.tell(Outgoing::Typing { on: true });
+            outbox.tell(Outgoing::Delivered { seq: 1 });
         }
         let Taken::Frames(four) = take(&outbox) else {
             panic!("four are allowed");
         };
         for _ in 0..5 {
-            outbox.tell(Outgoing::Typing { on: true });
+            outbox.tell(Outgoing::Delivered { seq: 1 });
         }
         let Taken::LastFrames(frames, CloseCode::TooSlow) = take(&outbox) else {
             panic!("five are not");
@@ -335,5 +442,48 @@ mod tests {
         let close = [&[0x88, 5], &1000_u16.to_be_bytes()[..], b"bye"].concat();
         assert!(frames.ends_with(&close));
         assert_eq!(frames.split(|byte| *byte == 0x81).count(), 2);
+    }
+
+    #[test]
+    fn typing_is_not_told_once_half_is_full() {
+        let outbox = outbox();
+        let typing = || outbox.tell(Outgoing::Typing { on: true });
+        for _ in 0..3 {
+            typing();
+        }
+        assert_eq!(outbox.inner.lock().events, 2);
+    }
+
+    #[test]
+    fn what_a_connection_comes_back_to_does_not_count() {
+        let outbox = outbox();
+        let text = "x".repeat(100);
+        let said = |seq| Outgoing::Said {
+            seq,
+            text: &text,
+            at_ms: 0,
+        };
+        outbox.tell_first((1..=20).map(said));
+        outbox.tell(said(21));
+        let Taken::Frames(frames) = take(&outbox) else {
+            panic!("nothing was too much");
+        };
+        assert!(frames.len() > 2000);
+        outbox.tell(said(22));
+        assert!(is_too_slow(&outbox), "the one after it is still on its way");
+    }
+
+    #[test]
+    fn a_probe_is_answered_by_what_came_or_by_what_comes() {
+        let outbox = outbox();
+        let (now, within) = (Moment::from_millis(3000), Duration::from_secs(2));
+        assert!(!outbox.heard(Moment::from_millis(500)));
+        assert!(!outbox.probe(now, within));
+        assert!(matches!(take(&outbox), Taken::Frames(ping) if ping == frames::PING));
+        assert!(outbox.heard(now));
+        assert!(!outbox.heard(now), "it is told once");
+        assert!(outbox.probe(now, within));
+        assert!(matches!(take(&outbox), Taken::Nothing));
+        assert!(!outbox.heard(now));
     }
 }

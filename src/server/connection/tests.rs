@@ -11,7 +11,9 @@ const PIPE_BYTES: usize = 1 << 20;
 const WAIT: Duration = Duration::from_secs(20);
 
 fn rules() -> Arc<Rules> {
-    let config = Config::default();
+    let mut config = Config::default();
+    // Who is lost is gone.
+    config.limits.resume_window_s = 0;
     Arc::new(Rules {
         hub: Hub::new(&config),
         bounds: config.bounds(),
@@ -249,9 +251,14 @@ async fn a_connection_ends_when_the_client_has_answered_the_close_frame() {
 #[tokio::test]
 async fn who_connects_while_the_server_stops_is_told_so() {
     let rules = rules();
+    let timer = tokio::spawn({
+        let rules = Arc::clone(&rules);
+        async move { rules.hub.run_timer().await }
+    });
     rules.hub.drain();
     let mut client = Client::connect(&rules).await;
     assert!(client.expect("going_away").await["reconnect_after_ms"].is_u64());
     let (first, payload) = client.next_frame().await;
     assert_eq!((first, &payload[..2]), (0x88, &4200_u16.to_be_bytes()[..]));
+    timer.abort();
 }

@@ -1,0 +1,166 @@
+//! Pings, and who does not answer them: one wheel for all connections.
+//!
+//! A connection stands in the slot of the second in which it must be looked at. It costs nothing in between,
+//! however often it is heard from: when its turn comes, it is put where it belongs by then.
+
+use super::outbox::Outbox;
+use crate::dialect::CloseCode;
+use crate::moment::Moment;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// A hashed timing wheel (Varghese and Lauck, 1987) with slots of one second.
+#[derive(Debug)]
+pub(super) struct Wheel {
+    /// One for each second of the longest wait.
+    slots: Vec<Vec<Weak<Outbox>>>,
+    at: usize,
+    /// After how much silence a client is pinged; 0: never.
+    ping_s: u32,
+    /// How long it has to answer.
+    pong_s: u32,
+}
+
+impl Wheel {
+    /// How often the wheel turns.
+    pub(super) const TICK: Duration = Duration::from_secs(1);
+
+    pub(super) fn new(ping_s: u32, pong_s: u32) -> Self {
+        let slots = ping_s.max(pong_s) as usize + 1;
+        Self {
+            slots: std::iter::repeat_with(Vec::new).take(slots).collect(),
+            at: 0,
+            ping_s,
+            pong_s,
+        }
+    }
+
+    /// Looks after a connection that has just been heard from, until it is dropped.
+    pub(super) fn add(&mut self, outbox: &Arc<Outbox>) {
+        if self.ping_s > 0 {
+            self.put(Arc::downgrade(outbox), self.ping_s);
+        }
+    }
+
+    /// A second has passed: looks at everybody whose turn it is. O(connections / `ping_s`).
+    pub(super) fn turn(&mut self, now: Moment) {
+        self.at = (self.at + 1) % self.slots.len();
+        for weak in std::mem::take(&mut self.slots[self.at]) {
+            let Some(outbox) = weak.upgrade() else {
+                continue;
+            };
+            if let Some(after_s) = self.look_at(&outbox, now) {
+                self.put(weak, after_s);
+            }
+        }
+    }
+
+    /// Returns after how many seconds to look again, if at all.
+    fn look_at(&self, outbox: &Outbox, now: Moment) -> Option<u32> {
+        let silent_s = u32::try_from(outbox.silent_ms(now).div_ceil(1000)).unwrap_or(u32::MAX);
+        if silent_s >= self.ping_s.saturating_add(self.pong_s) {
+            outbox.hang_up(CloseCode::NoPong, "a ping was not answered");
+            None
+        } else if silent_s >= self.ping_s {
+            outbox.ping();
+            Some(self.ping_s + self.pong_s - silent_s)
+        } else {
+            Some(self.ping_s - silent_s)
+        }
+    }
+
+    fn put(&mut self, outbox: Weak<Outbox>, after_s: u32) {
+        let after = (after_s.max(1) as usize).min(self.slots.len() - 1);
+        let slot = (self.at + after) % self.slots.len();
+        self.slots[slot].push(outbox);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frames::PING;
+    use super::super::outbox::{OutboxBounds, Taken};
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::lobby::SessionId;
+    use std::task::{Context, Waker};
+
+    const BOUNDS: OutboxBounds = OutboxBounds {
+        bytes: 1000,
+        events: 10,
+    };
+
+    fn at_s(seconds: u64) -> Moment {
+        Moment::from_millis(seconds * 1000)
+    }
+
+    fn outbox() -> Arc<Outbox> {
+        Arc::new(Outbox::new(
+            Dialect::V1,
+            BOUNDS,
+            SessionId::default(),
+            Moment::START,
+        ))
+    }
+
+    /// Turns the wheel second by second, and returns what the client was sent when.
+    fn sent(wheel: &mut Wheel, outbox: &Outbox, seconds: std::ops::Range<u64>) -> Vec<(u64, bool)> {
+        let mut sent = Vec::new();
+        for second in seconds {
+            wheel.turn(at_s(second));
+            match outbox.take(&Context::from_waker(Waker::noop())) {
+                Taken::Frames(frames) => {
+                    assert_eq!(frames, PING);
+                    sent.push((second, false));
+                }
+                Taken::LastFrames(_, code) => {
+                    assert_eq!(code, CloseCode::NoPong);
+                    sent.push((second, true));
+                    break;
+                }
+                Taken::Nothing => {}
+            }
+        }
+        sent
+    }
+
+    #[test]
+    fn who_stays_silent_is_pinged_once_and_given_up() {
+        let (mut wheel, outbox) = (Wheel::new(5, 3), outbox());
+        wheel.add(&outbox);
+        assert_eq!(sent(&mut wheel, &outbox, 1..20), [(5, false), (8, true)]);
+    }
+
+    #[test]
+    fn who_answers_is_pinged_again_later_and_who_talks_is_not() {
+        let (mut wheel, outbox) = (Wheel::new(5, 3), outbox());
+        wheel.add(&outbox);
+        assert_eq!(sent(&mut wheel, &outbox, 1..6), [(5, false)]);
+        outbox.heard(at_s(6));
+        assert_eq!(sent(&mut wheel, &outbox, 6..12), [(11, false)]);
+        for second in 12..30 {
+            outbox.heard(at_s(second));
+            assert_eq!(sent(&mut wheel, &outbox, second..second + 1), []);
+        }
+        let given_up = sent(&mut wheel, &outbox, 30..60);
+        assert_eq!(given_up, [(34, false), (37, true)]);
+    }
+
+    #[test]
+    fn who_is_gone_is_forgotten() {
+        let (mut wheel, outbox) = (Wheel::new(5, 3), outbox());
+        wheel.add(&outbox);
+        drop(outbox);
+        for second in 1..6 {
+            wheel.turn(at_s(second));
+        }
+        assert!(wheel.slots.iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn without_pings_nobody_is_looked_at() {
+        let (mut wheel, outbox) = (Wheel::new(0, 3), outbox());
+        wheel.add(&outbox);
+        assert_eq!(sent(&mut wheel, &outbox, 1..100), []);
+    }
+}

@@ -65,7 +65,7 @@ const MARKS = new Map([
 // Requests that the server may rightly refuse with `wrong_state` because the partner left, or was found,
 // while they were on their way. What happened instead is told to the person; the refusal is no news.
 const OVERTAKEN = new Set(["ack", "typing", "say", "leave", "update", "cancel"]);
-const ANSWERED = new Set(["join", "update", "cancel", "say", "leave", "next"]);
+const ANSWERED = new Set(["join", "update", "cancel", "say", "leave", "next", "resume"]);
 
 const $ = (id) => document.getElementById(id);
 
@@ -98,6 +98,13 @@ const link = {
   /** When a server that goes away asked to be called again. */
   comeBackAt: null,
   requests: 0,
+  /** What resumes the session of this page; null where the server resumes nothing. */
+  resumeToken: null,
+  /** The token of this connection's own session, while an earlier one is asked for. */
+  freshToken: null,
+  resumeWindowMs: 0,
+  /** Since when there is no connection; null while there is one. */
+  lostAt: null,
 };
 
 // ---- The connection -------------------------------------------------------------------------------------
@@ -167,7 +174,9 @@ function connectionLost(code) {
     stop(CLOSE_FOR_GOOD.get(code));
     return;
   }
+  link.lostAt ??= performance.now();
   const comesBackLater = link.comeBackAt !== null;
+  if (comesBackLater) link.resumeToken = null;
   if (wasWelcomed && performance.now() - link.welcomedAt > STABLE_AFTER_MS) link.failures = 0;
   endWhatNeededTheConnection(comesBackLater);
   if (code === CLOSE_NO_FIRST_MESSAGE && state.view !== "waiting") {
@@ -182,19 +191,34 @@ function connectionLost(code) {
   render();
 }
 
+/** Whether the server would still know this page's session. */
+function canResume() {
+  if (link.resumeToken === null || link.lostAt === null) return false;
+  return performance.now() - link.lostAt < link.resumeWindowMs;
+}
+
 function endWhatNeededTheConnection(serverGoesAway) {
   const { wait, chat } = state;
   if (wait) {
     if (wait.isCancelling) showForm(IDLE.get("cancelled"));
-    else state.wait = newWait(wait.rangeKm);
+    else state.wait = { ...newWait(wait.rangeKm), since: wait.since };
   }
   if (chat && !chat.isOver) {
     if (chat.isLeaving === "leave") showForm(IDLE.get("left"));
     else if (chat.isLeaving === "next") startWaiting();
     else if (serverGoesAway) endChat("The server went away, so this chat is over.");
-    else endChat("The connection was lost, so this chat is over.");
+    else if (!canResume()) endChat("The connection was lost, so this chat is over.");
   }
-  if (chat) chat.isResumable = false;
+  if (chat?.isOver) chat.isResumable = false;
+}
+
+/** The earlier session is gone: what it was doing begins anew, or is over. */
+function beginAnew() {
+  link.lostAt = null;
+  state.hasChatted = false;
+  if (state.chat && !state.chat.isOver) endChat("The connection was lost for too long, so this chat is over.");
+  if (state.chat) state.chat.isResumable = false;
+  if (state.wait) send("join", state.criteria);
 }
 
 function scheduleRetry() {
@@ -229,14 +253,40 @@ function stop(reason) {
 // ---- What the server says -------------------------------------------------------------------------------
 
 const handlers = new Map(Object.entries({
-  welcome({ limits }) {
+  welcome({ limits, resume_token, resume_window_s }) {
     link.isWelcomed = true;
     link.welcomedAt = performance.now();
     link.problem = "";
     state.limits = limits ?? {};
-    // A new session: the server has forgotten whom the old one met.
-    state.hasChatted = false;
-    if (state.wait) send("join", state.criteria);
+    const isWorthIt = state.wait || (state.chat && !state.chat.isOver);
+    if (isWorthIt && canResume()) {
+      link.freshToken = resume_token;
+      send("resume", { token: link.resumeToken, last_seq: state.chat?.seenSeq ?? 0 });
+      return;
+    }
+    link.resumeToken = resume_token || null;
+    link.resumeWindowMs = (Number(resume_window_s) || 0) * 1000;
+    beginAnew();
+  },
+
+  resumed({ state: doing, recovered, resume_token, partner, distance }) {
+    link.resumeToken = resume_token;
+    link.lostAt = null;
+    // Somebody was found in the moment in which the connection was lost.
+    if (doing === "chatting" && !state.chat) handlers.get("matched")({ partner, distance });
+    const { wait, chat } = state;
+    if (wait) {
+      wait.isAnswered = true;
+      // Nobody is looked for any more, or somebody was found: what follows says so.
+      if (doing === "idle" && !chat) send("join", state.criteria);
+      else if (wait.rangeKm !== state.criteria.range_km) send("update", { range_km: state.criteria.range_km });
+    }
+    if (!chat || chat.isOver) return;
+    if (!recovered) remark("Some messages were lost while the connection was gone.");
+    for (const message of chat.sent.values()) {
+      // Should it have arrived after all, the same id shows it once.
+      if (message.seq === null) send("say", { id: message.id, text: message.text });
+    }
   },
 
   waiting({ range_km, waited_ms, nearby, estimate_s, requeued }) {
@@ -322,6 +372,11 @@ const handlers = new Map(Object.entries({
 
   error(refusal) {
     const request = typeof refusal.id === "string" ? refusal.id.split("-")[0] : "";
+    if (request === "resume") {
+      link.resumeToken = link.freshToken;
+      beginAnew();
+      return;
+    }
     if (request === "say") markFailed(refusal.id);
     if (refusal.code === "wrong_state" && OVERTAKEN.has(request)) return;
     if (request === "join") showForm("");
@@ -488,7 +543,7 @@ function leave() {
 function say() {
   const text = $("text").value.toWellFormed?.() ?? $("text").value;
   const { chat } = state;
-  if (chat.isOver || chat.isLeaving || text.trim() === "") return;
+  if (chat.isOver || chat.isLeaving || link.lostAt !== null || text.trim() === "") return;
   if (countChars(text) > textMaxChars()) {
     showCount();
     return;

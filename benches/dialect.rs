@@ -15,7 +15,6 @@ use std::hint::black_box;
 use std::time::Duration;
 use whisperchat::dialect::v1::Request;
 use whisperchat::dialect::{Bounds, Dialect, Outgoing, Speaker, Spoken, classic, v1};
-use whisperchat::geo::PrivacyGrid;
 use whisperchat::lobby::{Command, Effect, Event, Lobby, MessageId, Settings};
 use whisperchat::moment::Moment;
 
@@ -82,26 +81,28 @@ fn requests() -> Vec<(&'static str, String)> {
 
 /// Two people of v1 meet in a lobby: what the first is told while waiting, and on the match.
 fn waiting_and_matched() -> (Event, Event) {
-    let seconds = Duration::from_secs;
-    let settings = Settings {
-        grid: PrivacyGrid::new(1.0).expect("1 km is allowed"),
-        cool_off: seconds(600),
-        wait_max: seconds(3600),
-        first_message: seconds(10),
-        reconnect_spread: seconds(10),
-    };
-    let mut lobby = Lobby::new(settings, StdRng::seed_from_u64(1));
+    let mut lobby = Lobby::new(Settings::default(), StdRng::seed_from_u64(1));
     let message = join();
     let Request::Lobby(Command::Join(join)) = decoded(&message) else {
         panic!("a join is a join");
     };
-    let mut told = Vec::new();
+    let (mut told, mut probed) = (Vec::new(), Vec::new());
     for _ in 0..2 {
-        let session = lobby.connect(Moment::START);
+        let session = lobby.connect(Moment::START, true);
         let join = Command::Join(join.clone());
         lobby
             .handle(Moment::START, session, join, None)
             .expect("a fresh session may join");
+        while let Some(effect) = lobby.poll_effect() {
+            match effect {
+                Effect::Tell { event, .. } => told.push(event),
+                Effect::Probe { session } => probed.push(session),
+                _ => {}
+            }
+        }
+    }
+    for session in probed {
+        lobby.heard(Moment::START, session);
         while let Some(effect) = lobby.poll_effect() {
             if let Effect::Tell { event, .. } = effect {
                 told.push(event);

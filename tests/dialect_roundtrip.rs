@@ -97,12 +97,13 @@ fn matched(profiles: [Profile; 2], positions: [(f64, f64); 2]) -> Event {
         wait_max: Duration::from_secs(1),
         first_message: Duration::from_secs(1),
         reconnect_spread: Duration::ZERO,
+        ..Settings::default()
     };
     let mut lobby = Lobby::new(settings, StdRng::seed_from_u64(1));
     let mut effects = Vec::new();
     let mut first = None;
     for (profile, (lat, lon)) in profiles.into_iter().zip(positions) {
-        let session = lobby.connect(Moment::START);
+        let session = lobby.connect(Moment::START, true);
         first.get_or_insert(session);
         let join = Join {
             position: Position::new(lat, lon).unwrap(),
@@ -115,11 +116,17 @@ fn matched(profiles: [Profile; 2], positions: [(f64, f64); 2]) -> Event {
             .handle(Moment::START, session, Command::Join(join), None)
             .unwrap();
         effects.extend(std::iter::from_fn(|| lobby.poll_effect()));
+        for effect in effects.clone() {
+            if let Effect::Probe { session } = effect {
+                lobby.heard(Moment::START, session);
+                effects.extend(std::iter::from_fn(|| lobby.poll_effect()));
+            }
+        }
     }
     let told = effects.into_iter().find_map(|effect| match effect {
         Effect::Tell {
             to,
-            event: event @ Event::Matched { .. },
+            event: event @ Event::Matched(_),
             ..
         } if Some(to) == first => Some(event),
         _ => None,
@@ -177,7 +184,7 @@ proptest! {
         left in select(&[PartnerLeftReason::Left, PartnerLeftReason::Lost][..]),
     ) {
         let range = Range::from_km(range_km).unwrap();
-        let event = Event::Waiting { range, waited_ms, nearby, requeued };
+        let event = Event::Waiting { range, waited_ms, nearby, estimate: None, requeued };
         let message = to_v1(Outgoing::Lobby(&event, id.as_ref()));
         prop_assert!(is_close(message["range_km"].as_f64().unwrap(), range_km));
         prop_assert_eq!(&message["waited_ms"], &json!(waited_ms));

@@ -184,7 +184,7 @@ fn check_what_was_sent(mut bytes: &[u8]) {
 async fn who_does_not_read_is_given_up_and_only_the_partner_notices() {
     /// Far more than the kernel's buffers and the outbox hold together.
     const FLOOD_MAX: u64 = 100_000;
-    let server = Server::start(&[("limits.close_s", "1")]);
+    let server = Server::start(&[("limits.close_s", "1"), ("limits.resume_window_s", "0")]);
     let mut witnesses = Pair::chatting(&server, SYDNEY).await;
     let (mut silent, mut talker) = raw_chat(&server).await;
     let before_kib = resident_kib(&server);

@@ -55,6 +55,8 @@ impl Program {
             Kind::WhisperChat => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_whisperchat"));
                 command.args(["serve", "--listen", "127.0.0.1:0"]);
+                // It pings as always; the load's clients that only wait don't answer.
+                command.args(["--set", "limits.pong_s=600"]);
                 command
             }
             Kind::Echo => {

@@ -52,12 +52,13 @@ fn settings(bytes: &mut Unstructured) -> Result<Settings> {
         wait_max: Duration::from_mins(1),
         first_message: Duration::from_secs(10),
         reconnect_spread: Duration::from_secs(5),
+        ..steps::settings()
     })
 }
 
 fn step(bytes: &mut Unstructured) -> Result<Step> {
     let who = draw::index(bytes)?;
-    Ok(match bytes.int_in_range(0..=15)? {
+    Ok(match bytes.int_in_range(0..=17)? {
         0..=2 => Step::Connect,
         3 => Step::Speak { who },
         4..=7 => Step::Join {
@@ -74,6 +75,14 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
         14 => Step::Disconnect {
             who,
             is_lost: bytes.arbitrary()?,
+        },
+        15 => Step::Block {
+            who,
+            chat: draw::index(bytes)?,
+        },
+        16 => Step::Report {
+            who,
+            chat: draw::index(bytes)?,
         },
         _ => Step::Pass {
             ms: u64::from(bytes.arbitrary::<u16>()?),

@@ -234,7 +234,7 @@ async fn typing_is_told_to_the_partner_alone() {
 async fn what_was_accepted_is_shown_before_the_farewell() {
     const COUNT: usize = 50;
     for leaves in [true, false] {
-        let server = Server::start(&[]);
+        let server = Server::start(&[("limits.resume_window_s", "0")]);
         let Pair { mut ann, mut bob } = Pair::chatting(&server, PARIS).await;
         for number in 1..=COUNT {
             ann.say(&number.to_string()).await;

@@ -249,8 +249,8 @@ async fn who_leaves_is_idle_and_the_partner_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_cut_connection_ends_the_chat() {
-    let server = Server::start(&[]);
+async fn a_cut_connection_ends_the_chat_if_it_cannot_be_resumed() {
+    let server = Server::start(&[("limits.resume_window_s", "0")]);
     let Pair { ann, mut bob } = Pair::chatting(&server, PARIS).await;
     ann.cut();
     assert_eq!(bob.expect("partner_left").await["reason"], "lost");
@@ -277,8 +277,8 @@ async fn who_is_gone_is_matched_with_nobody() {
 }
 
 #[tokio::test]
-async fn a_connection_cut_within_a_frame_ends_the_chat() {
-    let server = Server::start(&[]);
+async fn a_connection_cut_within_a_frame_is_lost() {
+    let server = Server::start(&[("limits.resume_window_s", "0")]);
     let mut raw = Raw::upgraded(&server, "/v1/ws").await;
     raw.send_text(&join(PARIS, 10.0).to_string()).await;
     raw.expect("waiting").await;

@@ -72,18 +72,18 @@ async fn a_crowd_is_matched_as_predicted_and_chats() {
         // Every second by dialect, and pairs of them, so that all ways of meeting come up.
         let mut client = Client::joined(&server, guest, guest.number % 2 == 1).await;
         let predicted = oracle.join(guest);
-        let told = client.told().await;
-        check(&oracle, &client, predicted.as_ref(), told.as_ref());
-        match predicted {
-            None => {
-                waiting.insert(guest.number, client);
-            }
-            Some(partner) => {
-                let mut partner = waiting.remove(&partner.number).expect("it waits");
-                let told = partner.told().await;
-                check(&oracle, &partner, Some(&guest), told.as_ref());
-                pairs.push((client, partner));
-            }
+        // Whoever was found is heard from first: a match is shown when both were.
+        let partner = predicted.map(|partner| waiting.remove(&partner.number).expect("it waits"));
+        if let Some(mut partner) = partner {
+            let told = partner.told().await;
+            check(&oracle, &partner, Some(&guest), told.as_ref());
+            let told = client.told().await;
+            check(&oracle, &client, predicted.as_ref(), told.as_ref());
+            pairs.push((client, partner));
+        } else {
+            let told = client.told().await;
+            check(&oracle, &client, None, told.as_ref());
+            waiting.insert(guest.number, client);
         }
     }
     check_variety(&oracle, &pairs);
@@ -140,9 +140,10 @@ fn check_variety(oracle: &Oracle, pairs: &[(Client, Client)]) {
     };
     let kinds = [of_kind(0), of_kind(1), of_kind(2)];
     println!(
-        "{kinds:?} pairs with 0, 1, 2 classic clients, {} wait, {} ties",
+        "{kinds:?} pairs with 0, 1, 2 classic clients, {} wait, {} ties, {} overdue",
         oracle.waiting_len(),
-        oracle.ties
+        oracle.ties,
+        oracle.overdue
     );
     assert!(kinds.iter().all(|count| *count >= 20), "{kinds:?}");
     assert!(oracle.waiting_len() >= 100);

@@ -19,10 +19,17 @@ pub(crate) struct Guest {
     pub(crate) range_km: f64,
 }
 
+/// After being passed over so often by people it was eligible for, a guest goes first.
+const PASSED_OVER_MAX: u32 = 8;
+
 /// Who waits, in the order of joining.
 pub(crate) struct Oracle {
     geodesic: Geodesic,
     waiting: Vec<Guest>,
+    /// How often each of them was passed over.
+    passed_over: Vec<u32>,
+    /// How often somebody went first because of that.
+    pub(crate) overdue: usize,
     /// How often two were equally near, so that the longer wait had to decide.
     pub(crate) ties: usize,
 }
@@ -32,29 +39,52 @@ impl Oracle {
         Self {
             geodesic: Geodesic::wgs84(),
             waiting: Vec::new(),
+            passed_over: Vec::new(),
+            overdue: 0,
             ties: 0,
         }
     }
 
     /// Who must be matched with a guest who joins now; without anybody, the guest waits.
     pub(crate) fn join(&mut self, guest: Guest) -> Option<Guest> {
-        let mut nearest: Option<(f64, usize)> = None;
-        for (place, other) in self.waiting.iter().enumerate() {
-            if !self.is_eligible(&guest, other) {
-                continue;
+        let eligible: Vec<usize> = (0..self.waiting.len())
+            .filter(|place| self.is_eligible(&guest, &self.waiting[*place]))
+            .collect();
+        let overdue = eligible
+            .iter()
+            .find(|place| self.passed_over[**place] >= PASSED_OVER_MAX);
+        let taken = match overdue {
+            // In the order of joining: the first of several has waited longest.
+            Some(place) => {
+                self.overdue += 1;
+                Some(*place)
             }
-            let chord_m = chord_m(&guest, other);
+            None => self.nearest(&guest, &eligible),
+        };
+        let Some(taken) = taken else {
+            self.waiting.push(guest);
+            self.passed_over.push(0);
+            return None;
+        };
+        for place in eligible.into_iter().filter(|place| *place != taken) {
+            self.passed_over[place] += 1;
+        }
+        self.passed_over.remove(taken);
+        Some(self.waiting.remove(taken))
+    }
+
+    fn nearest(&mut self, guest: &Guest, eligible: &[usize]) -> Option<usize> {
+        let mut nearest: Option<(f64, usize)> = None;
+        for place in eligible {
+            let chord_m = chord_m(guest, &self.waiting[*place]);
             match nearest {
                 // In the order of joining: the first of those equally near has waited longest.
                 Some((nearest_m, _)) if chord_m == nearest_m => self.ties += 1,
                 Some((nearest_m, _)) if chord_m > nearest_m => {}
-                _ => nearest = Some((chord_m, place)),
+                _ => nearest = Some((chord_m, *place)),
             }
         }
-        if nearest.is_none() {
-            self.waiting.push(guest);
-        }
-        nearest.map(|(_, place)| self.waiting.remove(place))
+        nearest.map(|(_, place)| place)
     }
 
     /// Two who wait although they could be matched, if there are any.

@@ -1,15 +1,15 @@
 //! What the lobby wants done after one change, to be read in order.
 
 use std::collections::VecDeque;
-use whisperchat::lobby::{Effect, Event, Lobby, MessageId, SessionId};
+use whisperchat::lobby::{Effect, Event, MessageId, SessionId};
 
 /// The effects of one change that have not been looked at yet.
+#[derive(Default)]
 pub(crate) struct Effects(VecDeque<Effect>);
 
 impl Effects {
-    /// Takes all of them out of the lobby.
-    pub(crate) fn of(lobby: &mut Lobby) -> Self {
-        Self(std::iter::from_fn(|| lobby.poll_effect()).collect())
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.0.push_back(effect);
     }
 
     pub(crate) fn peek(&self) -> Option<&Effect> {
@@ -58,6 +58,11 @@ impl Effects {
         answering: Option<&MessageId>,
     ) {
         assert_eq!(self.take_told(whom, answering), *expected);
+    }
+
+    /// A session is gone for good.
+    pub(crate) fn expect_forgotten(&mut self, session: SessionId) {
+        assert_eq!(self.take(), Some(Effect::Forget { session }));
     }
 
     pub(crate) fn assert_no_more(&self) {

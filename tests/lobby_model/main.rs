@@ -104,6 +104,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => who().prop_map(|who| Step::Cancel { who }),
         3 => who().prop_map(|who| Step::Leave { who }),
         5 => who().prop_map(|who| Step::Next { who }),
+        2 => (who(), any::<usize>()).prop_map(|(who, chat)| Step::Block { who, chat }),
+        1 => (who(), any::<usize>()).prop_map(|(who, chat)| Step::Report { who, chat }),
         2 => (who(), any::<bool>()).prop_map(|(who, is_lost)| Step::Disconnect { who, is_lost }),
         4 => (prop_oneof![0..50_u64, 0..30_000_u64], any::<bool>())
             .prop_map(|(ms, is_late)| Step::Pass { ms, is_late }),
@@ -119,6 +121,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         wait_max: Duration::from_mins(1),
         first_message: Duration::from_secs(10),
         reconnect_spread: Duration::from_secs(5),
+        ..steps::settings()
     })
 }
 
@@ -152,6 +155,7 @@ fn a_cool_off_holds_as_long_as_one_of_the_two_remembers() {
         wait_max: Duration::from_mins(1),
         first_message: Duration::from_mins(1),
         reconnect_spread: Duration::ZERO,
+        ..steps::settings()
     });
     let popular = 0;
     world.apply(Step::Connect);

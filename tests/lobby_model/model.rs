@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 use whisperchat::geo::Range;
 use whisperchat::lobby::{
-    ChatId, Command, Distance, Effect, Event, Farewell, IdleReason, Join, MessageId, Name, Partner,
-    PartnerLeftReason, Profile, Refusal, SessionId, Settings, StateName, Update,
+    CHATS_REMEMBERED_MAX, ChatId, Command, Distance, Effect, Event, Farewell, IdleReason, Join,
+    Matched, MessageId, Name, Partner, PartnerLeftReason, Profile, Refusal, SessionId, Settings,
+    StateName, Update,
 };
-use whisperchat::matching::{Nearby, RECENT_PARTNERS_MAX};
+use whisperchat::matching::{Nearby, PASSED_OVER_MAX, RECENT_PARTNERS_MAX};
 use whisperchat::moment::Moment;
 
 /// Everybody, as they should be.
@@ -23,6 +24,8 @@ pub(crate) struct Model {
     people: BTreeMap<SessionId, Person>,
     /// Counts those who began to wait.
     turns: u64,
+    /// Whose connections the server has ended because it stops.
+    going: BTreeSet<SessionId>,
     sessions_ever: HashSet<SessionId>,
     chats_ever: HashSet<ChatId>,
 }
@@ -32,7 +35,8 @@ struct Person {
     criteria: Option<Criteria>,
     /// Whom they have met and until when they are not to meet again; the latest last.
     met: VecDeque<(SessionId, Moment)>,
-    has_chatted: bool,
+    blocked: HashSet<SessionId>,
+    chats: Vec<(ChatId, SessionId)>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,8 +49,11 @@ enum State {
         turn: u64,
         give_up_at: Option<Moment>,
         expires_at: Moment,
+        /// How often somebody else was taken by people it was eligible for.
+        passed_over: u8,
     },
     Chatting {
+        chat: ChatId,
         partner: SessionId,
     },
 }
@@ -64,6 +71,7 @@ impl Model {
             settings,
             people: BTreeMap::new(),
             turns: 0,
+            going: BTreeSet::new(),
             sessions_ever: HashSet::new(),
             chats_ever: HashSet::new(),
         }
@@ -124,7 +132,8 @@ impl Model {
             },
             criteria: None,
             met: VecDeque::new(),
-            has_chatted: false,
+            blocked: HashSet::new(),
+            chats: Vec::new(),
         };
         self.people.insert(id, person);
     }
@@ -139,14 +148,23 @@ impl Model {
         &mut self,
         now: Moment,
         id: SessionId,
-        reason: PartnerLeftReason,
+        is_lost: bool,
         effects: &mut Effects,
     ) {
         if let State::Chatting { .. } = self.person(id).state {
-            let partner = self.chat_ended(now, id, effects);
-            effects.expect_told(partner, &Event::PartnerLeft { reason }, None);
+            let reason = if is_lost {
+                PartnerLeftReason::Lost
+            } else {
+                PartnerLeftReason::Left
+            };
+            self.left(now, id, reason, effects);
         }
+        self.gone(id, effects);
+    }
+
+    fn gone(&mut self, id: SessionId, effects: &mut Effects) {
         self.people.remove(&id);
+        effects.expect_forgotten(id);
     }
 
     /// A command and what came of it.
@@ -181,15 +199,21 @@ impl Model {
                 effects.expect_told(id, &Event::Idle { reason }, answers);
             }
             Command::Leave => {
-                self.left(now, id, effects);
+                self.left(now, id, PartnerLeftReason::Left, effects);
                 let reason = IdleReason::Left;
                 effects.expect_told(id, &Event::Idle { reason }, answers);
             }
             Command::Next => {
                 if let State::Chatting { .. } = self.person(id).state {
-                    self.left(now, id, effects);
+                    self.left(now, id, PartnerLeftReason::Left, effects);
                 }
                 self.began_to_wait(now, id, answers, effects);
+            }
+            Command::Block(chat) => self.blocked(now, id, chat, answers, effects),
+            Command::Report(report) => {
+                let chat = report.chat;
+                assert_eq!(effects.take(), Some(Effect::Report { by: id, report }));
+                effects.expect_told(id, &Event::Reported { chat }, answers);
             }
         }
     }
@@ -198,9 +222,11 @@ impl Model {
     pub(crate) fn time_passed(&mut self, now: Moment, effects: &mut Effects) {
         while let Some(effect) = effects.peek() {
             match *effect {
+                // Who was looked for is heard first, and who looked makes it a chat.
                 Effect::OpenChat {
-                    between: [a, b], ..
-                } => self.met_again(now, a, b, effects),
+                    between: [found, seeker],
+                    ..
+                } => self.met_again(now, seeker, found, effects),
                 Effect::Tell {
                     to,
                     event: Event::Idle { reason },
@@ -213,23 +239,38 @@ impl Model {
                     session,
                     farewell: Farewell::NoFirstMessage,
                 } => {
-                    let person = self.person(session);
                     let State::Idle {
                         first_message_by: Some(by),
-                    } = person.state
+                    } = self.person(session).state
                     else {
                         panic!("{session:?} is not waited for");
                     };
                     assert!(by <= now, "{session:?} has until {by:?}");
-                    person.state = State::QUIET;
                     effects.skip();
+                    self.gone(session, effects);
+                }
+                // The server stops. Partners may go together, without a word about each other.
+                Effect::Close {
+                    session,
+                    farewell: Farewell::GoingAway,
+                } => {
+                    effects.skip();
+                    self.going.insert(session);
+                }
+                Effect::CloseChat { between: [a, b] } => {
+                    let gone = if self.going.contains(&a) { a } else { b };
+                    self.left(now, gone, PartnerLeftReason::Lost, effects);
+                }
+                Effect::Forget { session } => {
+                    assert!(self.going.remove(&session), "{session:?} is to stay");
+                    self.gone(session, effects);
                 }
                 ref other => panic!("{other:?} has no reason"),
             }
         }
     }
 
-    /// The server stops: everybody is told when to come back, and then closed.
+    /// The server stops: everybody is told when to come back.
     pub(crate) fn drained(&self, effects: &mut Effects) {
         let spread = self.settings.reconnect_spread;
         let mut told = BTreeSet::new();
@@ -243,14 +284,6 @@ impl Model {
                 panic!("{event:?} is not about the drain");
             };
             assert!(u128::from(reconnect_after_ms) <= spread.as_millis());
-            let farewell = Farewell::GoingAway;
-            assert_eq!(
-                effects.take(),
-                Some(Effect::Close {
-                    session: to,
-                    farewell
-                })
-            );
             told.insert(to);
         }
         assert!(told.iter().eq(self.people.keys()), "everybody is told");
@@ -268,10 +301,11 @@ impl Model {
             Command::Cancel => state != StateName::Chatting,
             Command::Leave => state == StateName::Chatting,
             Command::Next => match state {
-                StateName::Idle => person.has_chatted,
+                StateName::Idle => !person.chats.is_empty(),
                 StateName::Waiting => false,
                 StateName::Chatting => true,
             },
+            Command::Block(_) | Command::Report(_) => true,
         };
         if !is_possible {
             let (command, allowed) = (command.name(), "");
@@ -282,6 +316,8 @@ impl Model {
             });
         }
         let (range, range_max) = match command {
+            Command::Block(chat) => return self.unknown(id, *chat),
+            Command::Report(report) => return self.unknown(id, report.chat),
             Command::Join(join) => (join.range, join.range_max),
             Command::Update(update) => {
                 let before = person.criteria.as_ref().map(|criteria| criteria.range);
@@ -291,6 +327,39 @@ impl Model {
         };
         let range_km = range.km();
         (range_max? < range).then_some(Refusal::RangeMaxBelowRange { range_km })
+    }
+
+    fn unknown(&self, id: SessionId, chat: ChatId) -> Option<Refusal> {
+        let chats = &self.people[&id].chats;
+        let remembered = &chats[chats.len().saturating_sub(CHATS_REMEMBERED_MAX)..];
+        let is_known = remembered.iter().any(|(known, _)| *known == chat);
+        (!is_known).then_some(Refusal::NoSuchChat)
+    }
+
+    fn blocked(
+        &mut self,
+        now: Moment,
+        id: SessionId,
+        chat: ChatId,
+        answers: Option<&MessageId>,
+        effects: &mut Effects,
+    ) {
+        let person = self.person(id);
+        let (_, other) = person
+            .chats
+            .iter()
+            .find(|(known, _)| *known == chat)
+            .copied()
+            .expect("it is one of this session's");
+        person.blocked.insert(other);
+        let is_going_on =
+            matches!(person.state, State::Chatting { chat: current, .. } if current == chat);
+        effects.expect_told(id, &Event::Blocked { chat }, answers);
+        if is_going_on {
+            self.left(now, id, PartnerLeftReason::Blocked, effects);
+            let reason = IdleReason::Left;
+            effects.expect_told(id, &Event::Idle { reason }, None);
+        }
     }
 
     fn criteria(&self, join: Join) -> Criteria {
@@ -319,6 +388,7 @@ impl Model {
             turn,
             give_up_at: criteria.give_up.map(|after| now + after),
             expires_at,
+            passed_over: 0,
         };
         self.told_waiting(now, id, answers, effects);
         self.looked_around(now, id, effects);
@@ -342,7 +412,7 @@ impl Model {
             criteria.range = range;
         }
         if let Some(name) = update.name {
-            criteria.profile.name = Some(name);
+            criteria.profile.name = Some(name).filter(|name| !name.is_empty());
         }
         if let Some(interests) = update.interests {
             criteria.profile.interests = interests;
@@ -370,22 +440,23 @@ impl Model {
             panic!("{id:?} doesn't wait");
         };
         let event = effects.take_told(id, answers);
-        let Event::Waiting { nearby, .. } = event else {
+        let Event::Waiting {
+            nearby, estimate, ..
+        } = event
+        else {
             panic!("{id:?} was told {event:?} instead of `waiting`");
         };
         let expected = Event::Waiting {
             range: criteria.range,
             waited_ms: now.millis_since(since),
             nearby,
+            estimate,
             requeued: false,
         };
         assert_eq!(event, expected);
-        // How far "nearby" goes is the lobby's to choose, but not that it counts people.
-        let others = self.waiting_len() - 1;
+        // How far "nearby" goes and how old it is are the lobby's to choose, but not that it counts people.
+        let others = usize::try_from(self.turns).expect("few people wait") - 1;
         assert!(nearby <= Nearby::from(others), "{nearby:?} of {others}");
-        if let Some(Effect::OpenChat { .. }) = effects.peek() {
-            assert_ne!(nearby, Nearby::None, "a partner was there");
-        }
     }
 
     /// Somebody waits who may be in reach of others now: if so, the nearest is taken at once.
@@ -399,41 +470,60 @@ impl Model {
             }
             _ => None,
         };
-        if let Err(why) = self.check_choice(now, seeker, found) {
-            panic!("for {seeker:?}: {why}");
-        }
+        self.check_choice(now, seeker, found);
         if let Some(found) = found {
             self.chat_began(seeker, found, effects);
         }
     }
 
     /// Two who had to avoid each other, or somebody else, no longer have to.
-    fn met_again(&mut self, now: Moment, a: SessionId, b: SessionId, effects: &mut Effects) {
-        for id in [a, b] {
-            assert_eq!(
-                self.person(id).name(),
-                StateName::Waiting,
-                "{id:?} is to be paired"
-            );
-        }
-        // Either can be the one for whom the lobby looked.
-        if let Err(why) = self.check_choice(now, a, Some(b)) {
-            assert!(
-                self.check_choice(now, b, Some(a)).is_ok(),
-                "for {a:?}: {why}"
-            );
-        }
-        self.chat_began(a, b, effects);
-    }
-
-    fn check_choice(
-        &self,
+    fn met_again(
+        &mut self,
         now: Moment,
         seeker: SessionId,
-        found: Option<SessionId>,
-    ) -> Result<(), String> {
+        found: SessionId,
+        effects: &mut Effects,
+    ) {
+        for id in [seeker, found] {
+            let state = self.person(id).name();
+            assert_eq!(state, StateName::Waiting, "{id:?} is to be paired");
+        }
+        self.check_choice(now, seeker, Some(found));
+        self.chat_began(seeker, found, effects);
+    }
+
+    /// The nearest is taken, unless somebody was passed over too often: then the one of those who has waited
+    /// longest. All others who could have been taken are passed over.
+    fn check_choice(&mut self, now: Moment, seeker: SessionId, found: Option<SessionId>) {
+        let own = self.standing(seeker);
         let others: Vec<_> = self.eligible(seeker, now).collect();
-        check_choice(&self.standing(seeker), &others, found)
+        let mut within: Vec<_> = others
+            .iter()
+            .filter(|other| mutual_reach(&own, other) == Reach::Within)
+            .copied()
+            .collect();
+        within.sort_by_key(|other| other.turn);
+        let overdue = within
+            .iter()
+            .find(|other| *self.passed_over(other.id) >= PASSED_OVER_MAX);
+        if let Some(overdue) = overdue {
+            assert_eq!(found, Some(overdue.id), "{overdue:?} goes first");
+        } else if let Err(why) = check_choice(&own, &others, found) {
+            panic!("for {seeker:?}: {why}");
+        }
+        if found.is_some() {
+            for other in within.into_iter().filter(|other| Some(other.id) != found) {
+                let passed_over = self.passed_over(other.id);
+                *passed_over = (*passed_over + 1).min(PASSED_OVER_MAX);
+            }
+        }
+    }
+
+    fn passed_over(&mut self, id: SessionId) -> &mut u8 {
+        match &mut self.person(id).state {
+            State::Waiting { passed_over, .. } => passed_over,
+            State::Idle { .. } | State::Chatting { .. } => panic!("{id:?} doesn't wait"),
+        }
     }
 
     /// The chat is opened first; then both are told of each other.
@@ -447,24 +537,24 @@ impl Model {
         );
         for (to, partner) in [(a, b), (b, a)] {
             let event = effects.take_told_out_of_two(to);
-            let Event::Matched { distance, .. } = event else {
+            let Event::Matched(Matched { distance, .. }) = event else {
                 panic!("{to:?} was told {event:?} instead of `matched`");
             };
             self.check_distance(a, b, distance);
             let partner = self.seen_by(to, partner);
             assert_eq!(
                 event,
-                Event::Matched {
+                Event::Matched(Matched {
                     chat,
                     partner,
                     distance
-                }
+                })
             );
         }
         for (id, partner) in [(a, b), (b, a)] {
             let person = self.person(id);
-            person.state = State::Chatting { partner };
-            person.has_chatted = true;
+            person.state = State::Chatting { chat, partner };
+            person.chats.push((chat, partner));
         }
     }
 
@@ -497,15 +587,20 @@ impl Model {
         }
     }
 
-    fn left(&mut self, now: Moment, id: SessionId, effects: &mut Effects) {
+    fn left(
+        &mut self,
+        now: Moment,
+        id: SessionId,
+        reason: PartnerLeftReason,
+        effects: &mut Effects,
+    ) {
         let partner = self.chat_ended(now, id, effects);
-        let reason = PartnerLeftReason::Left;
         effects.expect_told(partner, &Event::PartnerLeft { reason }, None);
     }
 
     /// The chat is closed before anybody is told. Returns the partner.
     fn chat_ended(&mut self, now: Moment, id: SessionId, effects: &mut Effects) -> SessionId {
-        let State::Chatting { partner } = self.person(id).state else {
+        let State::Chatting { partner, .. } = self.person(id).state else {
             panic!("{id:?} has no chat");
         };
         let Some(Effect::CloseChat { between }) = effects.take() else {
@@ -568,8 +663,12 @@ impl Model {
             .map(|(other, _)| self.standing(other))
     }
 
-    /// Until when two must not be paired: as long as either remembers the other.
+    /// Until when two must not be paired: as long as either remembers the other, or for ever.
     fn apart_until(&self, a: SessionId, b: SessionId) -> Moment {
+        let blocks = |of: SessionId, other| self.people[&of].blocked.contains(other);
+        if blocks(a, &b) || blocks(b, &a) {
+            return Moment::from_millis(u64::MAX);
+        }
         let remembered = |of: SessionId, other: SessionId| {
             let met = &self.people[&of].met;
             met.iter()
@@ -637,7 +736,7 @@ fn is_same_refusal(a: Refusal, b: Refusal) -> bool {
             allowed: "",
             state,
         },
-        other @ Refusal::RangeMaxBelowRange { .. } => other,
+        other => other,
     };
     without_words(a) == without_words(b)
 }

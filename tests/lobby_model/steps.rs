@@ -5,10 +5,12 @@ use crate::model::Model;
 use crate::reference::earth::Degrees;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use std::collections::VecDeque;
 use std::time::Duration;
 use whisperchat::geo::Range;
 use whisperchat::lobby::{
-    Command, Join, Lobby, MessageId, Name, PartnerLeftReason, Profile, SessionId, Settings, Update,
+    ChatId, Command, Departure, Effect, Join, Lobby, MessageId, Name, Profile, Report,
+    ReportReason, SessionId, Settings, Update,
 };
 use whisperchat::moment::Moment;
 use whisperchat::private::Private;
@@ -40,6 +42,15 @@ pub(crate) enum Step {
     },
     Next {
         who: usize,
+    },
+    /// `chat` counts round the chats there ever were.
+    Block {
+        who: usize,
+        chat: usize,
+    },
+    Report {
+        who: usize,
+        chat: usize,
     },
     Disconnect {
         who: usize,
@@ -74,11 +85,23 @@ pub(crate) struct Change {
     pub(crate) give_up_ms: Option<u64>,
 }
 
+/// Nothing but what the model knows: who is lost is gone, and nobody's range grows.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        widen_step: Duration::ZERO,
+        resume_window: Duration::ZERO,
+        moves_burst: u32::MAX,
+        moves_free_km: 1e9,
+        ..Settings::default()
+    }
+}
+
 pub(crate) struct World {
     lobby: Lobby,
     model: Model,
     now: Moment,
     sessions: Vec<SessionId>,
+    chats: Vec<ChatId>,
     commands: u64,
 }
 
@@ -89,6 +112,7 @@ impl World {
             model: Model::new(settings),
             now: Moment::START,
             sessions: Vec::new(),
+            chats: Vec::new(),
             commands: 0,
         }
     }
@@ -103,6 +127,21 @@ impl World {
             Step::Cancel { who } => self.command(who, Command::Cancel),
             Step::Leave { who } => self.command(who, Command::Leave),
             Step::Next { who } => self.command(who, Command::Next),
+            Step::Block { who, chat } => {
+                if let Some(chat) = self.chat(chat) {
+                    self.command(who, Command::Block(chat));
+                }
+            }
+            Step::Report { who, chat } => {
+                if let Some(chat) = self.chat(chat) {
+                    let report = Report {
+                        chat,
+                        reason: ReportReason::Spam,
+                        note: None,
+                    };
+                    self.command(who, Command::Report(report));
+                }
+            }
             Step::Disconnect { who, is_lost } => {
                 if let Some(session) = self.session(who) {
                     self.disconnect(session, is_lost);
@@ -115,17 +154,17 @@ impl World {
 
     /// The server stops, everybody goes, and nothing is left.
     pub(crate) fn end(mut self) {
-        self.lobby.drain();
-        let mut effects = Effects::of(&mut self.lobby);
+        self.lobby.drain(self.now);
+        let mut effects = self.effects();
         self.model.drained(&mut effects);
         effects.assert_no_more();
-        while let Some(session) = self.sessions.last() {
-            self.disconnect(*session, false);
+        while let Some(at) = self.lobby.poll_timeout() {
+            self.now = self.now.max(at);
+            self.wake();
             self.assert_alike();
         }
         assert!(self.lobby.is_empty());
         assert_eq!(self.waiting_len(), 0);
-        assert_eq!(self.lobby.poll_timeout(), None);
         assert_eq!(self.lobby.poll_effect(), None);
     }
 
@@ -134,17 +173,40 @@ impl World {
     }
 
     fn connect(&mut self) {
-        let session = self.lobby.connect(self.now);
+        let session = self.lobby.connect(self.now, true);
         self.model.connected(self.now, session);
         self.sessions.push(session);
-        Effects::of(&mut self.lobby).assert_no_more();
+        self.effects().assert_no_more();
+    }
+
+    /// Everything the lobby wants done. Every connection is alive: whoever is probed is heard at once.
+    fn effects(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        let mut alive = VecDeque::new();
+        loop {
+            while let Some(effect) = self.lobby.poll_effect() {
+                match effect {
+                    Effect::Probe { session } => alive.push_back(session),
+                    effect => {
+                        if let Effect::OpenChat { chat, .. } = effect {
+                            self.chats.push(chat);
+                        }
+                        effects.push(effect);
+                    }
+                }
+            }
+            let Some(session) = alive.pop_front() else {
+                return effects;
+            };
+            self.lobby.heard(self.now, session);
+        }
     }
 
     fn speak(&mut self, who: usize) {
         if let Some(session) = self.session(who) {
-            self.lobby.heard(session);
+            self.lobby.spoke(session);
             self.model.heard(session);
-            Effects::of(&mut self.lobby).assert_no_more();
+            self.effects().assert_no_more();
         }
     }
 
@@ -160,7 +222,7 @@ impl World {
         let result = self
             .lobby
             .handle(self.now, session, command.clone(), answers.clone());
-        let mut effects = Effects::of(&mut self.lobby);
+        let mut effects = self.effects();
         self.model.commanded(
             self.now,
             session,
@@ -173,18 +235,17 @@ impl World {
     }
 
     fn disconnect(&mut self, session: SessionId, is_lost: bool) {
-        let reason = if is_lost {
-            PartnerLeftReason::Lost
+        let departure = if is_lost {
+            Departure::Lost
         } else {
-            PartnerLeftReason::Left
+            Departure::Left
         };
-        self.lobby.disconnect(self.now, session, reason);
-        let mut effects = Effects::of(&mut self.lobby);
+        self.lobby.disconnect(self.now, session, departure);
+        let mut effects = self.effects();
         self.model
-            .disconnected(self.now, session, reason, &mut effects);
+            .disconnected(self.now, session, is_lost, &mut effects);
         effects.assert_no_more();
-        self.sessions.retain(|other| *other != session);
-        assert_eq!(self.lobby.state(session), None);
+        self.gone(session);
     }
 
     fn pass(&mut self, ms: u64, is_late: bool) {
@@ -212,13 +273,23 @@ impl World {
 
     fn wake(&mut self) {
         self.lobby.handle_timeout(self.now);
-        let mut effects = Effects::of(&mut self.lobby);
+        let mut effects = self.effects();
         let closed = effects.closed();
         self.model.time_passed(self.now, &mut effects);
         effects.assert_no_more();
         for session in closed {
-            self.disconnect(session, true);
+            self.gone(session);
         }
+    }
+
+    fn gone(&mut self, session: SessionId) {
+        self.sessions.retain(|other| *other != session);
+        assert_eq!(self.lobby.state(session), None);
+    }
+
+    fn chat(&self, chat: usize) -> Option<ChatId> {
+        let index = chat.checked_rem(self.chats.len())?;
+        Some(self.chats[index])
     }
 
     fn assert_alike(&self) {

@@ -118,7 +118,14 @@ pub(crate) fn assert_within_bounds(message: &Message<'_>) {
             assert_give_up(update.give_up);
         }
         Request::Say { text } => assert!((1..=2000).contains(&text.chars().count())),
-        Request::Lobby(_) | Request::Acknowledge { .. } | Request::Typing { .. } => {}
+        Request::Lobby(Command::Report(report)) => {
+            let note = report.note.as_ref();
+            assert!(note.is_none_or(|note| note.chars().count() <= 500));
+        }
+        Request::Lobby(_)
+        | Request::Acknowledge { .. }
+        | Request::Typing { .. }
+        | Request::Resume { .. } => {}
     }
 }
 

@@ -96,6 +96,16 @@ impl Classic {
         self.socket.fail(problem);
     }
 
+    /// Ends the connection without a word, and waits until the server has noticed.
+    pub(crate) async fn lose(self) {
+        self.socket.lose().await;
+    }
+
+    /// Returns when the server has handled everything sent so far.
+    pub(crate) async fn settle(&mut self) {
+        self.socket.settle().await;
+    }
+
     /// Closes the connection properly.
     pub(crate) async fn close(self) {
         self.socket.close().await;

@@ -1,6 +1,7 @@
 //! Requests written by hand, down to the last header, and their answers.
 
 use super::{Raw, Server, within};
+use std::net::SocketAddr;
 use tokio::io::AsyncReadExt;
 
 /// A key for the handshake (RFC 6455, section 1.3).
@@ -58,15 +59,25 @@ impl Request {
 
     /// Sends it on a fresh connection; returns the answer's head and the connection.
     pub(crate) async fn send(&self, server: &Server) -> (Response, Raw) {
+        self.send_to(server.address()).await
+    }
+
+    /// Sends it on a fresh connection to an address.
+    pub(crate) async fn send_to(&self, address: SocketAddr) -> (Response, Raw) {
+        self.send_over(Raw::connect_to(address).await).await
+    }
+
+    /// Sends it on a connection that is there already.
+    pub(crate) async fn send_over(&self, mut raw: Raw) -> (Response, Raw) {
+        let address = raw.stream.peer_addr().expect("it is connected");
         let names_host = self.headers.iter().any(|(name, _)| name == "Host");
-        let own_host = ("Host".to_owned(), server.address().to_string());
+        let own_host = ("Host".to_owned(), address.to_string());
         let lines = self
             .headers
             .iter()
             .chain((!names_host).then_some(&own_host))
             .map(|(name, value)| format!("{name}: {value}\r\n"));
         let text = format!("{}\r\n{}\r\n", self.start_line, lines.collect::<String>());
-        let mut raw = Raw::connect(server).await;
         raw.send(text.as_bytes()).await;
         (Response::read(&mut raw).await, raw)
     }

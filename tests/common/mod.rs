@@ -17,7 +17,7 @@ pub(crate) use classic::Classic;
 pub(crate) use http::{ACCEPT, KEY, Request, Response};
 pub(crate) use raw::{Frame, Raw, Received};
 pub(crate) use server::Server;
-pub(crate) use v1::{Pair, Place, V1, join, joined, with};
+pub(crate) use v1::{Pair, Place, V1, join, joined, resume, with};
 
 use std::time::Duration;
 

@@ -1,9 +1,11 @@
 //! Frames written by hand, right or wrong in every way.
 
-use super::{Request, Response, Server, within};
+use super::v1::{Place, join};
+use super::{Classic, Request, Response, Server, within};
 use serde_json::Value;
+use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
@@ -152,10 +154,21 @@ pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
 }
 
+/// A connection that speaks v1 under full control, and what resumes its session.
+pub(crate) struct RawV1 {
+    pub(crate) raw: Raw,
+    pub(crate) token: Value,
+}
+
 impl Raw {
     /// Connects without saying anything.
     pub(crate) async fn connect(server: &Server) -> Self {
-        let stream = within("a TCP connection", TcpStream::connect(server.address()))
+        Self::connect_to(server.address()).await
+    }
+
+    /// Connects to an address without saying anything.
+    pub(crate) async fn connect_to(address: SocketAddr) -> Self {
+        let stream = within("a TCP connection", TcpStream::connect(address))
             .await
             .expect("the server listens");
         stream.set_nodelay(true).expect("it is a TCP socket");
@@ -170,6 +183,90 @@ impl Raw {
             raw.expect("welcome").await;
         }
         raw
+    }
+
+    /// Connects and upgrades to v1, keeping what resumes the session.
+    pub(crate) async fn connect_v1(server: &Server) -> RawV1 {
+        let (response, mut raw) = Request::upgrade("/v1/ws").send(server).await;
+        assert_eq!(response.status, 101, "{response:?}");
+        let token = raw.expect("welcome").await["resume_token"].clone();
+        RawV1 { raw, token }
+    }
+
+    /// Connects to v1 with as little room for what it does not read as the system allows.
+    pub(crate) async fn deaf_v1(server: &Server) -> RawV1 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a size");
+        let stream = within("a TCP connection", socket.connect(server.address()))
+            .await
+            .expect("the server listens");
+        let (response, mut raw) = Request::upgrade("/v1/ws").send_over(Self { stream }).await;
+        assert_eq!(response.status, 101, "{response:?}");
+        let token = raw.expect("welcome").await["resume_token"].clone();
+        RawV1 { raw, token }
+    }
+
+    /// Connects and joins; from now on it is as silent as it likes.
+    pub(crate) async fn joined(server: &Server, place: Place, range_km: f64) -> Self {
+        let mut raw = Self::upgraded(server, "/v1/ws").await;
+        raw.send_text(&join(place, range_km).to_string()).await;
+        raw.expect("waiting").await;
+        raw
+    }
+
+    /// Connects and binds, as the classic app does; from now on it is as silent as it likes.
+    pub(crate) async fn bound(server: &Server, place: Place, range_km: u32) -> Self {
+        let mut raw = Self::upgraded(server, "/").await;
+        let bind = Classic::bind_text("silent", place, range_km);
+        raw.send_text(&bind).await;
+        raw.send(&Frame::ping("bound").bytes()).await;
+        raw.expect_pong(b"bound").await;
+        raw
+    }
+
+    /// The next frame, which must be a ping; returns its payload.
+    pub(crate) async fn expect_ping(&mut self) -> Vec<u8> {
+        let frame = self.next_frame("a ping").await;
+        assert_eq!(frame.opcode, PING, "wanted a ping, got {frame:?}");
+        frame.payload
+    }
+
+    /// The next frame, which must be a ping, is answered.
+    pub(crate) async fn answer_ping(&mut self) {
+        let payload = self.expect_ping().await;
+        self.send(&Frame::pong(payload).bytes()).await;
+    }
+
+    /// Answers pings until a v1 message comes, which must be of this type; returns how many pings there were.
+    pub(crate) async fn answer_pings_until(&mut self, kind: &str) -> usize {
+        let mut pings = 0;
+        loop {
+            let frame = self.next_frame(kind).await;
+            if frame.opcode != PING {
+                let text = String::from_utf8_lossy(&frame.payload);
+                assert!(text.contains(kind), "wanted {kind}, got {text}");
+                return pings;
+            }
+            pings += 1;
+            self.send(&Frame::pong(frame.payload).bytes()).await;
+        }
+    }
+
+    /// Reads to the end and answers nothing: how many pings there were, and the code of the close frame.
+    pub(crate) async fn stay_silent(&mut self) -> (usize, u16) {
+        let mut pings = 0;
+        loop {
+            let frame = self.next_frame("a ping or the end").await;
+            match frame.opcode {
+                PING => pings += 1,
+                CLOSE => {
+                    let code = frame.payload.first_chunk().expect("it holds a code");
+                    self.expect_end().await;
+                    return (pings, u16::from_be_bytes(*code));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Sends bytes as they are.

@@ -78,6 +78,24 @@ impl Server {
         Self::start(&all)
     }
 
+    /// Where it listens for operators, if it was told to.
+    pub(crate) async fn admin_address(&self) -> SocketAddr {
+        let find = || {
+            let printed = self.printed.lock().expect("no thread has panicked");
+            let line = printed.lines().find(|line| line.contains("for operators"));
+            line.and_then(address_in)
+        };
+        within("the operators' address", async {
+            loop {
+                match find() {
+                    Some(address) => return address,
+                    None => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        })
+        .await
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
@@ -108,6 +126,21 @@ impl Server {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("taken only when it ends").id()
+    }
+
+    /// How much memory it has in use.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let child = self.child.as_ref().expect("taken only when it ends");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))
+            .expect("the process runs");
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        let kib: usize = kib
+            .and_then(|kib| kib.trim().parse().ok())
+            .expect("a number");
+        kib * 1024
     }
 
     /// Asks it to stop.

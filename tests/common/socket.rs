@@ -4,6 +4,7 @@ use super::{Server, within};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
 use std::fmt::Display;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -89,6 +90,18 @@ impl Socket {
         }
     }
 
+    /// Every text frame that has come before the answer to a ping.
+    pub(crate) async fn all_so_far(&mut self) -> Vec<String> {
+        self.settle().await;
+        let held = std::mem::take(&mut self.held);
+        held.into_iter()
+            .map(|message| match message {
+                Message::Text(text) => text.as_str().to_owned(),
+                other => self.fail(format!("wanted a text, got {}", told(&other))),
+            })
+            .collect()
+    }
+
     /// Returns when the server has handled everything sent so far: when it has answered a ping. What came
     /// before the answer is kept for whoever asks next.
     pub(crate) async fn settle(&mut self) {
@@ -129,6 +142,15 @@ impl Socket {
                 other => self.fail(format!("wanted a close frame, got {}", told(&other))),
             }
         }
+    }
+
+    /// Ends the connection without a word, as a network does, and waits until the server has noticed.
+    pub(crate) async fn lose(self) {
+        let mut tcp = self.stream.into_inner();
+        tcp.shutdown().await.expect("the connection was open");
+        let mut rest = Vec::new();
+        // A reset is an end as well.
+        let _ = within("the server to notice", tcp.read_to_end(&mut rest)).await;
     }
 
     /// Says goodbye and waits until the server has ended the connection.

@@ -3,6 +3,7 @@
 use super::Server;
 use super::socket::Socket;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Latitude and longitude in degrees.
 pub(crate) type Place = (f64, f64);
@@ -14,6 +15,11 @@ pub(crate) fn join(place: Place, range_km: f64) -> Value {
         "position": {"lat": place.0, "lon": place.1},
         "range_km": range_km,
     })
+}
+
+/// A `resume`.
+pub(crate) fn resume(token: &Value, last_seq: u64) -> Value {
+    json!({"type": "resume", "token": token, "last_seq": last_seq})
 }
 
 /// `message` with the fields of `more` added or replaced.
@@ -37,7 +43,8 @@ pub(crate) struct V1 {
     socket: Socket,
     /// What the server said first.
     pub(crate) welcome: Value,
-    asked: u32,
+    /// What resumes the session next.
+    pub(crate) token: Value,
 }
 
 impl V1 {
@@ -47,10 +54,19 @@ impl V1 {
         let mut client = Self {
             socket,
             welcome: Value::Null,
-            asked: 0,
+            token: Value::Null,
         };
         client.welcome = client.expect("welcome").await;
+        client.token = client.welcome["resume_token"].clone();
         client
+    }
+
+    /// Connects and resumes a session; returns the `resumed` as well.
+    pub(crate) async fn resumed(server: &Server, token: &Value, last_seq: u64) -> (Self, Value) {
+        let mut client = Self::connect(server).await;
+        let resumed = client.ask(resume(token, last_seq), "resumed").await;
+        client.token = resumed["resume_token"].clone();
+        (client, resumed)
     }
 
     /// Sends a message.
@@ -94,7 +110,7 @@ impl V1 {
 
     /// Sends a message with a fresh id; the next message must be of this type and carry the id.
     pub(crate) async fn ask(&mut self, message: Value, kind: &str) -> Value {
-        let id = self.fresh_id();
+        let id = fresh_id();
         self.send(with(message, json!({"id": id}))).await;
         let answer = self.expect(kind).await;
         self.check_id(&answer, &id);
@@ -103,7 +119,7 @@ impl V1 {
 
     /// Sends a message with a fresh id; the next message must be an error that carries the id.
     pub(crate) async fn refused(&mut self, message: Value, code: &str) -> Value {
-        let id = self.fresh_id();
+        let id = fresh_id();
         self.send(with(message, json!({"id": id}))).await;
         let error = self.expect_error(code).await;
         self.check_id(&error, &id);
@@ -167,6 +183,36 @@ impl V1 {
         (messages, code)
     }
 
+    /// Returns when the server has handled everything sent so far, having kept what came before.
+    pub(crate) async fn settle(&mut self) {
+        self.socket.settle().await;
+    }
+
+    /// Everything that has come before the answer to a ping.
+    pub(crate) async fn all_so_far(&mut self) -> Vec<Value> {
+        let texts = self.socket.all_so_far().await;
+        texts.iter().map(|text| self.parsed(text)).collect()
+    }
+
+    /// Waits until the server counts that this client has waited longer than any that joins from now on.
+    pub(crate) async fn wait_a_while(&mut self) {
+        const LONGER_MS: u64 = 3;
+        let mut waited_ms = 0;
+        while waited_ms < LONGER_MS {
+            let waiting = self.ask(json!({"type": "update"}), "waiting").await;
+            waited_ms = waiting["waited_ms"]
+                .as_u64()
+                .expect("waited_ms is a number");
+        }
+    }
+
+    /// Ends the connection without a word, as a network does, and waits until the server has noticed.
+    /// Returns what resumes the session.
+    pub(crate) async fn lose(self) -> Value {
+        self.socket.lose().await;
+        self.token
+    }
+
     /// Closes the connection properly.
     pub(crate) async fn close(self) {
         self.socket.close().await;
@@ -194,16 +240,17 @@ impl V1 {
         }
     }
 
-    fn fresh_id(&mut self) -> String {
-        self.asked += 1;
-        format!("ask-{}", self.asked)
-    }
-
     fn check_id(&self, answer: &Value, id: &str) {
         if answer["id"] != id {
             self.fail(format!("wanted the id {id:?} back, got {answer}"));
         }
     }
+}
+
+/// An id that was never used before, whatever the connection: a session remembers ids across connections.
+fn fresh_id() -> String {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    format!("ask-{}", ASKED.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Two clients in a chat with each other.
@@ -234,9 +281,8 @@ impl Pair {
 
     /// Both must be told next that they were matched.
     pub(crate) async fn expect_matched(&mut self) -> (Value, Value) {
-        let ann = self.ann.expect("matched").await;
-        let bob = self.bob.expect("matched").await;
-        (ann, bob)
+        // At once, for either may be pinged and then has to be read for the answer.
+        tokio::join!(self.ann.expect("matched"), self.bob.expect("matched"))
     }
 
     /// Proves that both still wait.
@@ -244,6 +290,12 @@ impl Pair {
         self.ann.expect_still_waiting().await;
         self.bob.expect_still_waiting().await;
         self.ann.expect_quiet().await;
+    }
+
+    /// Ends the chat of the two, so that both are idle.
+    pub(crate) async fn part(&mut self) {
+        self.ann.ask(json!({"type": "leave"}), "idle").await;
+        self.bob.expect("partner_left").await;
     }
 
     /// Proves that each still hears the other, and nothing else.

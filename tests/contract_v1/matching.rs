@@ -34,12 +34,6 @@ async fn idle_pair(server: &Server) -> Pair {
     }
 }
 
-/// Ends the chat of the two, so that both are idle.
-async fn part(pair: &mut Pair) {
-    pair.ann.ask(json!({"type": "leave"}), "idle").await;
-    pair.bob.expect("partner_left").await;
-}
-
 /// Whether a client that waits is matched by now; it is left waiting or idle.
 async fn was_matched(client: &mut V1) -> Option<Value> {
     client.send(json!({"type": "update"})).await;
@@ -52,18 +46,6 @@ async fn was_matched(client: &mut V1) -> Option<Value> {
     client.expect_error("wrong_state").await;
     client.ask(json!({"type": "leave"}), "idle").await;
     Some(answer)
-}
-
-/// Waits until the server counts that this client has waited longer than any that joins from now on.
-async fn wait_a_while(client: &mut V1) {
-    const LONGER_MS: u64 = 3;
-    let mut waited_ms = 0;
-    while waited_ms < LONGER_MS {
-        let waiting = client.ask(json!({"type": "update"}), "waiting").await;
-        waited_ms = waiting["waited_ms"]
-            .as_u64()
-            .expect("waited_ms is a number");
-    }
 }
 
 #[tokio::test]
@@ -81,7 +63,7 @@ async fn each_must_be_within_the_range_of_the_other() {
         pair.bob.join(east_km(50.0), bobs_km).await;
         if is_match {
             pair.expect_matched().await;
-            part(&mut pair).await;
+            pair.part().await;
         } else {
             pair.expect_still_waiting().await;
         }
@@ -125,19 +107,19 @@ async fn the_range_is_exact_everywhere_on_earth() {
             pair.expect_still_waiting().await;
             pair.ann.ask(update_range(long_km), "waiting").await;
             pair.expect_matched().await;
-            part(&mut pair).await;
+            pair.part().await;
 
             pair.ann.join(anns, 20_040.0).await;
             pair.bob.join(bobs, short_km).await;
             pair.expect_still_waiting().await;
             pair.bob.ask(update_range(long_km), "waiting").await;
             pair.expect_matched().await;
-            part(&mut pair).await;
+            pair.part().await;
 
             pair.ann.join(anns, long_km).await;
             pair.bob.join(bobs, long_km).await;
             pair.expect_matched().await;
-            part(&mut pair).await;
+            pair.part().await;
         }
     }
 }
@@ -156,7 +138,7 @@ async fn one_place_has_many_coordinates() {
         pair.ann.join(anns, 0.1).await;
         pair.bob.join(bobs, 0.1).await;
         pair.expect_matched().await;
-        part(&mut pair).await;
+        pair.part().await;
     }
 }
 
@@ -178,7 +160,7 @@ async fn distance_is_told_in_three_steps() {
         for matched in [ann, bob] {
             assert_eq!(matched["distance"], distance, "{apart_km} km");
         }
-        part(&mut pair).await;
+        pair.part().await;
     }
 }
 
@@ -238,7 +220,7 @@ async fn whoever_moves_or_widens_is_looked_at_at_once() {
         pair.expect_still_waiting().await;
         pair.bob.ask(change, "waiting").await;
         pair.expect_matched().await;
-        part(&mut pair).await;
+        pair.part().await;
     }
     pair.ann.join(east_km(0.0), 50.0).await;
     pair.bob.join(east_km(40.0), 30.0).await;
@@ -267,7 +249,7 @@ async fn the_nearest_of_the_eligible_is_taken() {
     let mut far = joined(&server, east_km(-5.0), 6.0).await;
     let mut near = joined(&server, east_km(3.0), 6.0).await;
     let mut nearest_but_choosy = joined(&server, east_km(-0.5), 0.2).await;
-    wait_a_while(&mut far).await;
+    far.wait_a_while().await;
     let mut newcomer = joined(&server, east_km(0.0), 6.0).await;
     newcomer.expect("matched").await;
     near.expect("matched").await;
@@ -280,7 +262,7 @@ async fn of_two_equally_near_the_one_who_waited_longer_is_taken() {
     let server = Server::exact(&[]);
     for side_km in [5.0, -5.0] {
         let mut first = joined(&server, east_km(side_km), 6.0).await;
-        wait_a_while(&mut first).await;
+        first.wait_a_while().await;
         let mut second = joined(&server, east_km(-side_km), 6.0).await;
         let mut newcomer = joined(&server, east_km(0.0), 6.0).await;
         newcomer.expect("matched").await;
@@ -295,9 +277,9 @@ async fn an_update_keeps_the_place_in_the_queue() {
     let server = Server::exact(&[]);
     for side_km in [5.0, -5.0] {
         let mut first = joined(&server, east_km(3.0 * side_km), 4.0).await;
-        wait_a_while(&mut first).await;
+        first.wait_a_while().await;
         let mut second = joined(&server, east_km(-side_km), 6.0).await;
-        wait_a_while(&mut second).await;
+        second.wait_a_while().await;
         first.ask(update_range(6.0), "waiting").await;
         first
             .ask(update_position(east_km(side_km)), "waiting")
@@ -314,7 +296,7 @@ async fn an_update_keeps_the_place_in_the_queue() {
 async fn partners_are_not_paired_again_inside_the_cool_off() {
     let server = Server::start(&[]);
     let mut pair = Pair::chatting(&server, PARIS).await;
-    part(&mut pair).await;
+    pair.part().await;
     pair.ann.join(PARIS, 10.0).await;
     pair.bob.join(PARIS, 10.0).await;
     pair.expect_still_waiting().await;
@@ -335,7 +317,7 @@ async fn partners_who_keep_waiting_are_paired_when_the_cool_off_is_over() {
     for again in [join(PARIS, 10.0), json!({"type": "next"})] {
         let mut pair = Pair::chatting(&server, PARIS).await;
         let parting = Instant::now();
-        part(&mut pair).await;
+        pair.part().await;
         pair.ann.ask(again.clone(), "waiting").await;
         pair.bob.ask(again, "waiting").await;
         pair.expect_matched().await;

@@ -13,12 +13,20 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Wheel {
     /// One for each second of the longest wait.
-    slots: Vec<Vec<Weak<Outbox>>>,
+    slots: Vec<Vec<Watched>>,
     at: usize,
     /// After how much silence a client is pinged; 0: never.
     ping_s: u32,
     /// How long it has to answer.
     pong_s: u32,
+}
+
+/// A connection that is looked after.
+#[derive(Debug)]
+struct Watched {
+    outbox: Weak<Outbox>,
+    /// When it was last pinged, if it has not been found to have answered.
+    pinged_at: Option<Moment>,
 }
 
 impl Wheel {
@@ -38,42 +46,61 @@ impl Wheel {
     /// Looks after a connection that has just been heard from, until it is dropped.
     pub(super) fn add(&mut self, outbox: &Arc<Outbox>) {
         if self.ping_s > 0 {
-            self.put(Arc::downgrade(outbox), self.ping_s);
+            let watched = Watched {
+                outbox: Arc::downgrade(outbox),
+                pinged_at: None,
+            };
+            self.put(watched, self.ping_s);
         }
     }
 
     /// A second has passed: looks at everybody whose turn it is. O(connections / `ping_s`).
     pub(super) fn turn(&mut self, now: Moment) {
         self.at = (self.at + 1) % self.slots.len();
-        for weak in std::mem::take(&mut self.slots[self.at]) {
-            let Some(outbox) = weak.upgrade() else {
+        for mut watched in std::mem::take(&mut self.slots[self.at]) {
+            let Some(outbox) = watched.outbox.upgrade() else {
                 continue;
             };
-            if let Some(after_s) = self.look_at(&outbox, now) {
-                self.put(weak, after_s);
+            if let Some(after_s) = self.look_at(&outbox, &mut watched.pinged_at, now) {
+                self.put(watched, after_s);
             }
         }
     }
 
     /// Returns after how many seconds to look again, if at all.
-    fn look_at(&self, outbox: &Outbox, now: Moment) -> Option<u32> {
-        let silent_s = u32::try_from(outbox.silent_ms(now).div_ceil(1000)).unwrap_or(u32::MAX);
-        if silent_s >= self.ping_s.saturating_add(self.pong_s) {
+    fn look_at(&self, outbox: &Outbox, pinged_at: &mut Option<Moment>, now: Moment) -> Option<u32> {
+        let silent_ms = outbox.silent_ms(now);
+        // Counted from the ping, not from the silence: the wheel may turn late, and then nobody was asked.
+        let unanswered_ms = pinged_at
+            .map(|at| now.millis_since(at))
+            .filter(|since_ping_ms| silent_ms > *since_ping_ms);
+        if let Some(unanswered_ms) = unanswered_ms {
+            let unanswered_s = seconds_up(unanswered_ms);
+            if unanswered_s < self.pong_s {
+                return Some(self.pong_s - unanswered_s);
+            }
             outbox.hang_up(CloseCode::NoPong, "a ping was not answered");
-            None
-        } else if silent_s >= self.ping_s {
-            outbox.ping();
-            Some(self.ping_s + self.pong_s - silent_s)
-        } else {
-            Some(self.ping_s - silent_s)
+            return None;
         }
+        let silent_s = seconds_up(silent_ms);
+        if silent_s < self.ping_s {
+            *pinged_at = None;
+            return Some(self.ping_s - silent_s);
+        }
+        outbox.ping();
+        *pinged_at = Some(now);
+        Some(self.pong_s)
     }
 
-    fn put(&mut self, outbox: Weak<Outbox>, after_s: u32) {
+    fn put(&mut self, watched: Watched, after_s: u32) {
         let after = (after_s.max(1) as usize).min(self.slots.len() - 1);
         let slot = (self.at + after) % self.slots.len();
-        self.slots[slot].push(outbox);
+        self.slots[slot].push(watched);
     }
+}
+
+fn seconds_up(ms: u64) -> u32 {
+    u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -144,6 +171,15 @@ mod tests {
         }
         let given_up = sent(&mut wheel, &outbox, 30..60);
         assert_eq!(given_up, [(34, false), (37, true)]);
+    }
+
+    #[test]
+    fn nobody_is_given_up_unasked_when_the_wheel_turns_late() {
+        let (mut wheel, outbox) = (Wheel::new(5, 3), outbox());
+        wheel.add(&outbox);
+        assert_eq!(sent(&mut wheel, &outbox, 1..5), []);
+        assert_eq!(sent(&mut wheel, &outbox, 60..61), [(60, false)]);
+        assert_eq!(sent(&mut wheel, &outbox, 61..70), [(63, true)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod common;
 mod conversation;
 mod fields;
 mod life;
+mod liveness;
 mod matching;
 mod session;
 

@@ -8,6 +8,7 @@ mod fields;
 mod life;
 mod liveness;
 mod matching;
+mod pressure;
 mod session;
 
 use common::Place;

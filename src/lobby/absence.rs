@@ -223,8 +223,13 @@ impl Lobby {
     }
 
     /// It is a session's turn to go because the server stops. A partner whose turn it is too goes with it,
-    /// rather than being told in its last moment that it was left.
+    /// rather than being told in its last moment that it was left. One who is away will never see what was
+    /// said to it, so it is over first, and the sender learns that.
     pub(super) fn drained(&mut self, now: Moment, id: SessionId) {
+        let away = self.partner(id);
+        if let Some(away) = away.filter(|partner| self.sessions[*partner].is_away()) {
+            self.end_session(now, away, PartnerLeftReason::Lost);
+        }
         let is_due = |partner: &SessionId| {
             let drains_at = self.sessions[*partner].drains_at();
             drains_at.is_some_and(|at| at <= now)

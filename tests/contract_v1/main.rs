@@ -4,6 +4,7 @@
 mod common;
 
 mod conversation;
+mod draining;
 mod fields;
 mod life;
 mod liveness;

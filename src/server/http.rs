@@ -53,8 +53,11 @@ where
         let response = respond(request, shared, &agreed);
         async move { Ok::<_, Infallible>(response) }
     });
+    // Who comes while the server stops gets one answer; a shutdown now would leave them without.
+    let is_stopping = shared.stopping.is_cancelled();
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
+        .keep_alive(!is_stopping)
         .header_read_timeout(seconds(shared.config.limits.request_head_s))
         .max_buf_size(HEAD_MAX_BYTES)
         .serve_connection(TokioIo::new(stream), service)
@@ -62,7 +65,7 @@ where
     let mut serving = pin!(serving);
     let served = tokio::select! {
         served = serving.as_mut() => served,
-        () = shared.stopping.cancelled() => {
+        () = shared.stopping.cancelled(), if !is_stopping => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }

@@ -176,7 +176,7 @@ impl Server {
     }
 
     /// Serves until `stop` is cancelled, then tells every client that the server goes away, and returns
-    /// when all connections have ended or the time for it is over.
+    /// when all connections have ended or the time for it is over. Until then, who comes is turned away.
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             listener,
@@ -194,15 +194,18 @@ impl Server {
             () = accept(&listener, &shared, &tasks) => {}
             () = stop.cancelled() => {}
         }
-        drop(listener);
         let (sessions, _) = shared.rules.hub.census();
         tracing::info!(sessions, "stopping");
         shared.stopping.cancel();
         shared.rules.hub.drain();
         tasks.close();
         let limit = seconds(shared.config.limits.stop_s);
-        if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
-            tracing::warn!(connections = tasks.len(), "cut off: stopping took too long");
+        tokio::select! {
+            () = accept(&listener, &shared, &tasks) => {}
+            () = tasks.wait() => {}
+            () = tokio::time::sleep(limit) => {
+                tracing::warn!(connections = tasks.len(), "cut off: stopping took too long");
+            }
         }
         timer.abort();
         if let Some(admin) = admin {

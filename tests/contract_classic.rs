@@ -420,3 +420,46 @@ async fn a_stop_closes_idle_waiting_and_chatting_clients() {
     let status = server.ended().await;
     assert_eq!(status.code(), Some(0), "{status}");
 }
+
+#[tokio::test]
+async fn a_v1_client_that_blocks_a_classic_one_is_gone_for_it() {
+    let server = Server::start(&[("matching.rematch_cooloff_s", "0")]);
+    let mut vera = joined(&server, PARIS, 50.0).await;
+    let mut bob = Classic::bound(&server, "bob", PARIS, 50).await;
+    let chat = vera.expect("matched").await["chat"].clone();
+    bob.expect("connected").await;
+    vera.ask(json!({"type": "block", "chat": chat}), "blocked")
+        .await;
+    vera.expect("idle").await;
+    bob.expect("disconnected").await;
+    bob.bind("bob", PARIS, 50).await;
+    bob.expect_quiet().await;
+    vera.join(PARIS, 50.0).await;
+    vera.expect_still_waiting().await;
+    bob.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn a_classic_client_that_was_cut_off_cannot_come_back_to_its_chat() {
+    let server = Server::start(&[]);
+    let (mut ann, bob) = chatting(&server).await;
+    bob.lose().await;
+    ann.expect("disconnected").await;
+    let mut bob = Classic::bound(&server, "bob", TOKYO, 50).await;
+    bob.expect_quiet().await;
+    ann.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn classic_partners_are_not_paired_again_while_they_stay_connected() {
+    let server = Server::start(&[]);
+    let mut vera = joined(&server, PARIS, 50.0).await;
+    let mut bob = Classic::bound(&server, "bob", PARIS, 50).await;
+    vera.expect("matched").await;
+    bob.expect("connected").await;
+    vera.ask(json!({"type": "next"}), "waiting").await;
+    bob.expect("disconnected").await;
+    bob.bind("bob", PARIS, 50).await;
+    bob.expect_quiet().await;
+    vera.expect_still_waiting().await;
+}

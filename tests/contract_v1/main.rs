@@ -3,14 +3,20 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod blocks;
+mod confirming;
 mod conversation;
 mod draining;
+mod fairness;
 mod fields;
 mod life;
 mod liveness;
 mod matching;
+mod moves;
 mod pressure;
+mod resume;
 mod session;
+mod widening;
 
 use common::Place;
 

@@ -12,25 +12,13 @@ const PARIS: Place = (48.8566, 2.3522);
 const SYDNEY: Place = (-33.8688, 151.2093);
 
 /// How far the server's memory may grow in a test that attacks it. What is sent in each is many times more.
-const GROWTH_MAX_KIB: u64 = 16 * 1024;
+const GROWTH_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The server's resident memory in KiB.
-fn resident_kib(server: &Server) -> u64 {
-    let path = format!("/proc/{}/status", server.pid());
-    let status = std::fs::read_to_string(path).expect("the server runs, on Linux");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("every process has a size");
-    let figure = line.trim().trim_end_matches(" kB");
-    figure.parse().expect("it is a number")
-}
-
-fn assert_grown_little(server: &Server, before_kib: u64) {
-    let after_kib = resident_kib(server);
+fn assert_grown_little(server: &Server, before_bytes: usize) {
+    let after_bytes = server.resident_bytes();
     assert!(
-        after_kib < before_kib + GROWTH_MAX_KIB,
-        "the server grew from {before_kib} to {after_kib} KiB"
+        after_bytes < before_bytes + GROWTH_MAX_BYTES,
+        "the server grew from {before_bytes} to {after_bytes} bytes"
     );
 }
 
@@ -187,7 +175,7 @@ async fn who_does_not_read_is_given_up_and_only_the_partner_notices() {
     let server = Server::start(&[("limits.close_s", "1"), ("limits.resume_window_s", "0")]);
     let mut witnesses = Pair::chatting(&server, SYDNEY).await;
     let (mut silent, mut talker) = raw_chat(&server).await;
-    let before_kib = resident_kib(&server);
+    let before_bytes = server.resident_bytes();
     let say = Frame::text(json!({"type": "say", "text": "x".repeat(2000)}).to_string()).bytes();
     let mut accepted = 0;
     loop {
@@ -210,7 +198,7 @@ async fn who_does_not_read_is_given_up_and_only_the_partner_notices() {
         }
     }
     println!("{accepted} messages were accepted for who does not read");
-    assert_grown_little(&server, before_kib);
+    assert_grown_little(&server, before_bytes);
     witnesses.expect_undisturbed().await;
     // Whoever was given up and reads after all gets what was sent before, without a gap; then it is told
     // why, or cut off if that took too long.
@@ -224,7 +212,7 @@ async fn who_does_not_read_is_given_up_and_only_the_partner_notices() {
 async fn who_sends_pings_without_reading_the_answers_is_given_up() {
     use tokio::io::AsyncWriteExt;
     let server = Server::start(&[("limits.close_s", "1")]);
-    let before_kib = resident_kib(&server);
+    let before_bytes = server.resident_bytes();
     for path in PATHS {
         let mut raw = Raw::upgraded(&server, path).await;
         let pings = Frame::ping([7; 125]).bytes().repeat(100);
@@ -233,7 +221,7 @@ async fn who_sends_pings_without_reading_the_answers_is_given_up() {
         })
         .await;
     }
-    assert_grown_little(&server, before_kib);
+    assert_grown_little(&server, before_bytes);
 }
 
 #[tokio::test]
@@ -245,7 +233,7 @@ async fn messages_in_thousands_of_fragments_cost_no_memory() {
     for _ in 0..CONNECTIONS {
         raws.push(Raw::upgraded(&server, V1_PATH).await);
     }
-    let before_kib = resident_kib(&server);
+    let before_bytes = server.resident_bytes();
     let unfinished: Vec<_> = (0..4000)
         .map(|number| match number {
             0 => Frame::text("{").unfinished(),
@@ -258,7 +246,7 @@ async fn messages_in_thousands_of_fragments_cost_no_memory() {
         raw.send(&Frame::ping("read").bytes()).await;
         raw.expect_pong(b"read").await;
     }
-    assert_grown_little(&server, before_kib);
+    assert_grown_little(&server, before_bytes);
     witnesses.expect_undisturbed().await;
 }
 
@@ -271,7 +259,7 @@ async fn sizes_that_are_only_claimed_cost_no_memory() {
     for number in 0..CONNECTIONS {
         raws.push(Raw::upgraded(&server, PATHS[number % 2]).await);
     }
-    let before_kib = resident_kib(&server);
+    let before_bytes = server.resident_bytes();
     for (number, raw) in raws.iter_mut().enumerate() {
         // Allowed as far as it has come, or too large at once.
         let claim = [8192, 64 << 20][number / 2 % 2];
@@ -282,7 +270,7 @@ async fn sizes_that_are_only_claimed_cost_no_memory() {
             assert_eq!(raw.expect_close().await, 1009);
         }
     }
-    assert_grown_little(&server, before_kib);
+    assert_grown_little(&server, before_bytes);
     witnesses.expect_undisturbed().await;
 }
 

@@ -132,15 +132,9 @@ impl Stage {
             cool_off: Duration::from_secs(30),
             wait_max: Duration::from_hours(1),
             first_message: Duration::from_secs(20),
-            widen_step: Duration::from_secs(10),
-            widen_factor: 1.5,
-            heard_within: Duration::from_secs(2),
-            confirm: Duration::from_secs(3),
-            resume_window: Duration::from_mins(1),
             away_max: 100,
             moves_burst: 3,
-            reconnect_spread: Duration::from_secs(10),
-            drain: Duration::from_secs(10),
+            ..Settings::default()
         };
         let mut stage = Self {
             lobby: Lobby::new(settings, StdRng::seed_from_u64(7)),

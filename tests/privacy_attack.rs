@@ -43,18 +43,7 @@ impl World {
     fn new(grid: PrivacyGrid, at: Position, seed: u64) -> Self {
         let settings = Settings {
             grid,
-            cool_off: Duration::from_mins(10),
-            wait_max: Duration::from_hours(24),
-            first_message: Duration::from_secs(10),
-            widen_step: Duration::ZERO,
-            widen_factor: 1.5,
-            heard_within: Duration::from_secs(2),
-            confirm: Duration::from_secs(3),
-            resume_window: Duration::ZERO,
-            away_max: 0,
-            moves_burst: 5,
-            reconnect_spread: Duration::ZERO,
-            drain: Duration::ZERO,
+            ..Settings::default()
         };
         let mut lobby = Lobby::new(settings, StdRng::seed_from_u64(seed));
         let now = Moment::from_millis(1000);

@@ -78,24 +78,6 @@ impl Server {
         Self::start(&all)
     }
 
-    /// Where it listens for operators, if it was told to.
-    pub(crate) async fn admin_address(&self) -> SocketAddr {
-        let find = || {
-            let printed = self.printed.lock().expect("no thread has panicked");
-            let line = printed.lines().find(|line| line.contains("for operators"));
-            line.and_then(address_in)
-        };
-        within("the operators' address", async {
-            loop {
-                match find() {
-                    Some(address) => return address,
-                    None => tokio::time::sleep(Duration::from_millis(5)).await,
-                }
-            }
-        })
-        .await
-    }
-
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

@@ -24,6 +24,10 @@ impl Contender for ThisRoom {
         self.room.remove(ticket);
     }
 
+    fn change(&mut self, who: PersonId, place: Place, range: Range) {
+        self.room.change(self.tickets[&who], place, range);
+    }
+
     fn nearest(&self, place: &Place, range: Range) -> Option<PersonId> {
         let found = self.room.nearest_eligible(place, range, |_, _| true)?;
         self.room.get(found).map(|ticket| ticket.who)

@@ -14,6 +14,8 @@ pub(crate) mod places;
 pub(crate) mod program;
 pub(crate) mod ratios;
 
+use std::path::{Path, PathBuf};
+
 /// Whether cargo only wants to see that the bench runs.
 pub(crate) fn is_test_run() -> bool {
     std::env::args().any(|argument| argument == "--test")
@@ -29,4 +31,12 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     } else {
         values[middle]
     }
+}
+
+/// Where cargo builds, and benches keep what they measured.
+pub(crate) fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
+        PathBuf::from,
+    )
 }

@@ -1,19 +1,9 @@
 //! Ratios between contenders of one run, from what criterion has stored.
 
-use std::path::{Path, PathBuf};
-
-/// Where criterion keeps its results.
-fn results() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
-        PathBuf::from,
-    );
-    target.join("criterion")
-}
-
 /// The median time of a benchmark in ns, if it was run.
 pub(crate) fn median_ns(group: &str, contender: &str, parameter: &str) -> Option<f64> {
-    let folder = results()
+    let folder = super::target_dir()
+        .join("criterion")
         .join(group.replace('/', "_"))
         .join(contender)
         .join(parameter);

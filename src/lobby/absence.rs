@@ -253,3 +253,70 @@ impl Lobby {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::{Position, PrivacyGrid, Range};
+    use crate::lobby::{Command, Join, Profile, Settings};
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    fn lobby() -> Lobby {
+        let settings = Settings {
+            grid: PrivacyGrid::OFF,
+            ..Settings::default()
+        };
+        Lobby::new(settings, StdRng::seed_from_u64(1))
+    }
+
+    fn effects(lobby: &mut Lobby) -> Vec<Effect> {
+        std::iter::from_fn(|| lobby.poll_effect()).collect()
+    }
+
+    #[test]
+    fn who_talks_to_somebody_away_learns_in_a_drain_that_they_will_not_be_back() {
+        let (mut lobby, now) = (lobby(), Moment::START);
+        let [ann, bob] = [(); 2].map(|()| {
+            let id = lobby.connect(now, true);
+            let join = Join {
+                position: Position::new(0.0, 0.0).unwrap(),
+                range: Range::PLANET,
+                range_max: None,
+                profile: Profile::default(),
+                give_up: None,
+            };
+            lobby.handle(now, id, Command::Join(join), None).unwrap();
+            effects(&mut lobby);
+            id
+        });
+        for id in [ann, bob] {
+            lobby.heard(now, id);
+            effects(&mut lobby);
+        }
+        lobby.disconnect(now, bob, Departure::Lost);
+        effects(&mut lobby);
+        lobby.drain(now);
+        effects(&mut lobby);
+        lobby.handle_timeout(now);
+        let event = Event::PartnerLeft {
+            reason: PartnerLeftReason::Lost,
+        };
+        let told = Effect::Tell {
+            to: ann,
+            event,
+            answers: None,
+        };
+        let closed = Effect::Close {
+            session: ann,
+            farewell: Farewell::GoingAway,
+        };
+        let effects = effects(&mut lobby);
+        let at = |wanted: &Effect| effects.iter().position(|effect| effect == wanted);
+        assert!(
+            at(&told).is_some_and(|told| Some(told) < at(&closed)),
+            "{effects:?}"
+        );
+        assert!(lobby.is_empty());
+    }
+}

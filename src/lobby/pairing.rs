@@ -34,6 +34,13 @@ impl Lobby {
         }
     }
 
+    /// Whether a session is kept for somebody until both are heard from. For simulations.
+    #[doc(hidden)]
+    pub fn is_being_matched(&self, id: SessionId) -> bool {
+        let session = self.sessions.get(id);
+        session.is_some_and(|session| session.confirming().is_some())
+    }
+
     /// A session's connection was heard from, after it was to be probed. Harmless otherwise.
     pub fn heard(&mut self, now: Moment, id: SessionId) {
         self.assert_drained();

@@ -62,7 +62,7 @@ pub(super) enum End {
 }
 
 /// One WebSocket connection.
-struct Connection<S> {
+pub(super) struct Connection<S> {
     stream: S,
     rules: Arc<Rules>,
     outbox: Arc<Outbox>,
@@ -477,6 +477,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.leave_session(End::Lost);
         let decided = self.closing.as_ref().map(|closing| closing.end);
         Poll::Ready(decided.unwrap_or(End::Lost))
+    }
+}
+
+/// For simulations, which have bytes and no socket.
+impl Connection<()> {
+    pub(super) fn simulated(dialect: Dialect, rules: Arc<Rules>) -> Self {
+        Self::new((), dialect, rules)
+    }
+
+    /// Handles bytes as they arrive, whole frames or not. If that ends the connection, it has left its
+    /// session.
+    pub(super) fn arrived(&mut self, bytes: &[u8]) -> Option<End> {
+        self.outbox.awake();
+        let mut bytes = [&self.unhandled, bytes].concat();
+        loop {
+            self.unhandled = Vec::new();
+            if let Some(end) = self.receive(&bytes) {
+                self.leave_session(end);
+                return Some(end);
+            }
+            if !self.has_backlog {
+                return None;
+            }
+            bytes.clone_from(&self.unhandled);
+        }
+    }
+
+    /// The end as the connection's task finds it in the outbox, or in its socket.
+    pub(super) fn ended(&self, end: End) {
+        self.leave_session(end);
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
     }
 }
 

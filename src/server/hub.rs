@@ -3,6 +3,8 @@
 //! Locks are taken in this order: the floor, a chat's talk, an outbox. Joins, leaves and matches take the
 //! floor; messages take only their chat's talk. Nothing is held across an await.
 
+mod simulated;
+
 use super::liveness::Wheel;
 use super::outbox::{Outbox, OutboxBounds};
 use crate::config::{Config, seconds};
@@ -20,6 +22,7 @@ use rand::rngs::{StdRng, SysRng};
 use slotmap::SecondaryMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
@@ -62,22 +65,46 @@ struct Line {
 
 /// Time for the rooms.
 #[derive(Debug)]
-struct Clock {
-    start: Instant,
-    /// The start, as time since the Unix epoch.
-    start_epoch: Duration,
+enum Clock {
+    /// What the operating system says.
+    System {
+        start: Instant,
+        /// The start, as time since the Unix epoch.
+        start_epoch: Duration,
+    },
+    /// What a simulation says, in ms since its start, which is the epoch's too.
+    Manual(AtomicU64),
 }
 
 impl Clock {
+    fn system() -> Self {
+        let start_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::System {
+            start: Instant::now(),
+            start_epoch,
+        }
+    }
+
     fn now(&self) -> Moment {
-        Moment::from_millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Moment::from_millis(match self {
+            Self::System { start, .. } => whole_ms(start.elapsed()),
+            Self::Manual(ms) => ms.load(Ordering::Relaxed),
+        })
     }
 
     /// Milliseconds since the Unix epoch. Counted from the start by the clock that never goes back.
     fn epoch_ms(&self) -> u64 {
-        let now = self.start_epoch + self.start.elapsed();
-        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+        match self {
+            Self::System { start, start_epoch } => whole_ms(*start_epoch + start.elapsed()),
+            Self::Manual(ms) => ms.load(Ordering::Relaxed),
+        }
     }
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A chat: who is where in it, and what they say.
@@ -210,9 +237,10 @@ impl Hub {
     pub(super) fn new(config: &Config) -> Self {
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
-        let start_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        Self::with(config, Clock::system(), random)
+    }
+
+    fn with(config: &Config, clock: Clock, random: StdRng) -> Self {
         let settings = settings(config);
         Self {
             floor: Mutex::new(Floor {
@@ -224,10 +252,7 @@ impl Hub {
                 is_draining: false,
             }),
             wheel: Mutex::new(Wheel::new(config.limits.ping_s, config.limits.pong_s)),
-            clock: Clock {
-                start: Instant::now(),
-                start_epoch,
-            },
+            clock,
             timer_moved: Notify::new(),
             limits: WelcomeLimits {
                 max_message_bytes: config.limits.max_message_bytes,
@@ -370,11 +395,7 @@ impl Hub {
     /// Handles deadlines as they come, for as long as it is polled.
     pub(super) async fn run_timer(&self) {
         loop {
-            let next = self.on_the_floor(|floor, now| {
-                floor.lobby.handle_timeout(now);
-                floor.timer = floor.lobby.poll_timeout();
-                floor.timer
-            });
+            let next = self.handle_deadlines();
             let moved = self.timer_moved.notified();
             match next {
                 None => moved.await,
@@ -387,6 +408,15 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Handles the deadlines that have come, a bounded number of them, and says when the next comes.
+    fn handle_deadlines(&self) -> Option<Moment> {
+        self.on_the_floor(|floor, now| {
+            floor.lobby.handle_timeout(now);
+            floor.timer = floor.lobby.poll_timeout();
+            floor.timer
+        })
     }
 
     /// Pings those who have been silent and gives up those who stay silent, for as long as it is polled.

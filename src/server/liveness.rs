@@ -54,6 +54,11 @@ impl Wheel {
         }
     }
 
+    /// Whether nobody is looked after. Those who are gone count until their turn comes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.iter().all(Vec::is_empty)
+    }
+
     /// A second has passed: looks at everybody whose turn it is. O(connections / `ping_s`).
     pub(super) fn turn(&mut self, now: Moment) {
         self.at = (self.at + 1) % self.slots.len();

@@ -9,6 +9,7 @@
 //! - `liveness`: pings, and who does not answer them
 //! - `hub`: the lobby behind its lock, and the chats
 //! - `admin`: the operators' listener
+//! - `simulated`: all but the sockets, for simulations
 //!
 //! Nothing outside this module knows `hyper` or `fastwebsockets`.
 
@@ -22,5 +23,7 @@ mod listen;
 mod liveness;
 mod outbox;
 mod page;
+#[doc(hidden)]
+pub mod simulated;
 
 pub use listen::{Server, ServerError};

@@ -14,7 +14,9 @@
 mod geohash_buckets;
 mod h3_cells;
 mod kd_tree;
+mod own_tree;
 mod plain_rstar;
+mod range_grid;
 mod rstar_4d;
 mod scan;
 mod this_room;
@@ -24,7 +26,9 @@ use whisperchat::geo::{Place, Range};
 pub(crate) use geohash_buckets::GeohashBuckets;
 pub(crate) use h3_cells::H3Cells;
 pub(crate) use kd_tree::KdTree;
+pub(crate) use own_tree::OwnTree;
 pub(crate) use plain_rstar::PlainRstar;
+pub(crate) use range_grid::RangeGrid;
 pub(crate) use rstar_4d::Rstar4d;
 pub(crate) use scan::Scan;
 pub(crate) use this_room::ThisRoom;
@@ -69,7 +73,7 @@ pub(crate) trait Contender: Default {
 macro_rules! for_each_contender {
     ($function:ident $arguments:tt) => {
         $crate::contenders::for_each_contender!(@call $function $arguments:
-            ThisRoom PlainRstar Rstar4d KdTree H3Cells GeohashBuckets Scan)
+            ThisRoom OwnTree RangeGrid PlainRstar Rstar4d KdTree H3Cells GeohashBuckets Scan)
     };
     (@call $function:ident $arguments:tt: $($contender:ident)*) => {
         $($function::<$crate::contenders::$contender> $arguments;)*

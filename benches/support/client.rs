@@ -94,11 +94,7 @@ impl Client {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(WAIT))?;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(upgrade_request(address, path).as_bytes())?;
         let head = read_head(&mut stream)?;
         assert!(head.starts_with("HTTP/1.1 101 "), "no upgrade: {head}");
         Ok(Self { stream })
@@ -135,6 +131,14 @@ impl Client {
     pub(crate) fn into_stream(self) -> TcpStream {
         self.stream
     }
+}
+
+/// What a client sends first.
+pub(crate) fn upgrade_request(address: SocketAddr, path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
 }
 
 /// Reads the head of the answer and no byte more, for what follows belongs to whoever reads next.

@@ -3,6 +3,7 @@
 //! - `ratios`: between contenders of one run of criterion
 //! - `program`: a server in a process of its own, and what the system says of it
 //! - `client`: a WebSocket client with no more than a load needs
+//! - `link`: the same for loads of thousands that talk at once
 //! - `echo`: the rival of the server, a bare echo
 //! - `places`: where clients are who must meet only whom they should
 
@@ -10,6 +11,7 @@
 
 pub(crate) mod client;
 pub(crate) mod echo;
+pub(crate) mod link;
 pub(crate) mod places;
 pub(crate) mod program;
 pub(crate) mod ratios;

@@ -71,7 +71,9 @@ where
         }
     };
     if let Err(error) = served {
+        // Not even if an upgrade was agreed to: its answer was not sent, so it would be waited for forever.
         tracing::debug!(%error, "HTTP connection ended");
+        return None;
     }
     let Agreed {
         upgrade,

@@ -285,3 +285,66 @@ where
     tracing::debug!(?end, "connection ended");
     drop((upgraded.seat, permit));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use tokio::io::ReadBuf;
+
+    /// A client that was gone right after its request: nothing can be written to it.
+    struct Gone(&'static [u8]);
+
+    impl AsyncRead for Gone {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let request = std::mem::take(&mut self.0);
+            if request.is_empty() {
+                return Poll::Pending;
+            }
+            buffer.put_slice(request);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Gone {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upgrade_whose_answer_cannot_be_sent_gives_its_seat_back() {
+        let config = Config {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            ..Config::default()
+        };
+        let shared = Server::bind(config).await.unwrap().shared;
+        let permit = Arc::clone(&shared.connections).acquire_owned().await;
+        let client = Gone(
+            b"GET /v1/ws HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        );
+        let served = serve(client, Arc::clone(&shared), permit.unwrap());
+        let limit = Duration::from_secs(20);
+        tokio::time::timeout(limit, served).await.expect("it ends");
+        assert_eq!(shared.seats.taken.load(Ordering::Relaxed), 0);
+    }
+}

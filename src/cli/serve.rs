@@ -26,8 +26,10 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .build()?
         .block_on(async {
             let server = Server::bind(config).await?;
+            // Before anybody can know that the server is there, and stop it.
+            let stop = stop_on_signal()?;
             announce(&server)?;
-            server.run(stop_on_signal()?).await;
+            server.run(stop).await;
             Ok(ExitCode::SUCCESS)
         })
 }

@@ -125,9 +125,7 @@ fn main() -> io::Result<ExitCode> {
         "{} thread(s) for the server, {} for the load",
         threads.server, threads.load
     );
-    if std::env::var_os("JJ").is_none() {
-        runtime.block_on(arrivals::measure(threads))?;
-    }
+    runtime.block_on(arrivals::measure(threads))?;
     let violations = runtime.block_on(loss::measure(threads))?;
     Ok(if violations == 0 {
         ExitCode::SUCCESS

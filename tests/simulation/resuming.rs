@@ -115,6 +115,7 @@ impl Model {
         self.chats[chat].sees_away[side] = false;
         let direction = &mut self.chats[chat].said_by[1 - side];
         let said = direction.last_seq();
+        direction.skips_above = (!recovered).then_some(last_seq + 1);
         if !is_known {
             // Told what was not known to be said: only that there are no gaps can be held.
             direction.told = if recovered { last_seq } else { said };

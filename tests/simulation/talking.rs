@@ -25,6 +25,11 @@ impl Model {
         };
         self.touched.insert(chat);
         let direction = &mut self.chats[chat].said_by[1 - side];
+        if let (Some(above), Some(seq)) = (direction.skips_above.take(), seq)
+            && seq > above
+        {
+            direction.told = direction.told.min(seq - 1);
+        }
         if std::mem::take(&mut direction.may_jump) {
             let before = seq.map_or(direction.told, |seq| seq - 1);
             direction.told = before.max(direction.told);

@@ -41,9 +41,6 @@ pub(crate) struct Direction {
     pub(crate) has_gap: bool,
     /// The receiver is not told everything from here on, and it is not known how much was said.
     pub(crate) may_jump: bool,
-    /// A resume could not fill a gap, and what is told next is the first that was said after it: above this.
-    /// Not before it was read, but while it was on its way, more may have been said.
-    pub(crate) skips_above: Option<u64>,
 }
 
 impl Chat {

@@ -102,7 +102,7 @@ impl Model {
             let partner = &self.sessions[sides[other]];
             // In a drain nobody is waited for who is away.
             let is_given_up = match partner.at {
-                Attachment::Line(_) => false,
+                Attachment::Line(_) | Attachment::Unread => false,
                 Attachment::Away(_) => self.is_draining,
                 Attachment::Over => true,
             };

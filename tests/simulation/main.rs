@@ -10,8 +10,8 @@
 //!
 //! - `SIMULATION_SEEDS`: how many seeds; 500 if unset
 //! - `SIMULATION_FIRST`: the first; 0 if unset
-//! - `SIMULATION_THREADS`: how many run at once; 1 if unset
-//! - `SIMULATION_SHRINK`: 0 prints only the promise that a seed breaks
+//! - `SIMULATION_THREADS`: how many run at once; one for each core if unset
+//! - `SIMULATION_SHRINK`: 0 runs all seeds, and prints only the promise that each breaks
 //!
 //! A seed that breaks a promise is printed with the promise, made as small as it will go, and its script told.
 //! `SIMULATION_SEEDS=1 SIMULATION_FIRST=` and the seed replays it.
@@ -23,6 +23,7 @@
 mod chat;
 mod checks;
 mod client;
+mod closing;
 mod counts;
 mod model;
 mod network;
@@ -99,20 +100,23 @@ fn every_promise_holds_in_every_world() {
         number("SIMULATION_FIRST", 0),
         number("SIMULATION_SEEDS", 500),
     );
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     let (next, start) = (AtomicU64::new(first), Instant::now());
     let total = Mutex::new(Counts::default());
-    let broken = Mutex::new(None);
+    let goes_on = number("SIMULATION_SHRINK", 1) == 0;
+    let broken = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..number("SIMULATION_THREADS", 1) {
+        for _ in 0..number("SIMULATION_THREADS", cores) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds || broken.lock().unwrap().is_some() {
+                    let is_enough = !goes_on && !broken.lock().unwrap().is_empty();
+                    if seed >= first + seeds || is_enough {
                         return;
                     }
                     match run(seed) {
                         Ok(counts) => total.lock().unwrap().add(counts),
-                        Err(story) => *broken.lock().unwrap() = Some(story),
+                        Err(story) => broken.lock().unwrap().push(story),
                     }
                 }
             });
@@ -124,9 +128,8 @@ fn every_promise_holds_in_every_world() {
         total.into_inner().unwrap(),
         start.elapsed().as_secs_f64()
     );
-    if let Some(story) = broken.into_inner().unwrap() {
-        panic!("{story}");
-    }
+    let stories = broken.into_inner().unwrap();
+    assert!(stories.is_empty(), "{}", stories.join("\n"));
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Model {
     pub(crate) spent: HashSet<String>,
     /// The messages that their receivers were told: in which chat, by which side, and their numbers.
     pub(crate) told_texts: HashMap<String, (usize, usize, u64)>,
+    /// Messages told of a chat that is not known to go on: its receiver's line was not read for a while.
+    pub(crate) blurred_texts: HashSet<String>,
     /// Sessions by the server's names for them.
     pub(crate) names: HashMap<String, usize>,
     /// Chats that something happened to in this step.
@@ -41,6 +43,8 @@ pub(crate) enum Attachment {
     Line(usize),
     /// Since when, in ms.
     Away(u64),
+    /// It goes on over a line that is not read: all that was told of it is that its own was replaced.
+    Unread,
     Over,
 }
 
@@ -117,6 +121,7 @@ impl Model {
             tokens: HashMap::new(),
             spent: HashSet::new(),
             told_texts: HashMap::new(),
+            blurred_texts: HashSet::new(),
             names: HashMap::new(),
             touched: BTreeSet::new(),
             stirred: BTreeSet::new(),
@@ -291,8 +296,7 @@ impl Model {
             return;
         };
         let is_lost = match ending {
-            // One that was replaced goes on, on a line that is not read yet.
-            Ending::Cut | Ending::ByServer(4002 | 4100 | 4201) => true,
+            Ending::Cut | Ending::ByServer(4100 | 4201) => true,
             Ending::ByServer(_) => false,
             Ending::ByClient(code) => !matches!(code, 1000 | 1001),
         };
@@ -305,10 +309,13 @@ impl Model {
         let limits = &self.config.limits;
         let is_resumable =
             self.sessions[session].dialect == Dialect::V1 && limits.resume_window_s > 0;
-        if is_lost && is_resumable && !self.is_draining {
+        if ending == Ending::ByServer(4002) {
+            self.sessions[session].at = Attachment::Unread;
+            self.sessions[session].is_blurred = true;
+        } else if is_lost && is_resumable && !self.is_draining {
             self.sessions[session].at = Attachment::Away(self.now_ms);
-            let is_replaced = ending == Ending::ByServer(4002);
-            self.sessions[session].is_blurred |= is_replaced || limits.max_away <= 1000;
+            // How many others are away is not known well enough to tell whether this one may be.
+            self.sessions[session].is_blurred |= limits.max_away <= 1000;
             self.away.insert(session);
         } else {
             self.is_over(session);
@@ -373,7 +380,9 @@ impl Model {
     /// A message was shown to the person it was for.
     pub(crate) fn shown(&mut self, text: &str) -> Checked {
         let Some((chat, by, seq)) = self.told_texts.get(text).copied() else {
-            ensure!(false, "only what was said", "{text:.20}");
+            let was_told = self.blurred_texts.remove(text);
+            ensure!(was_told, "only what was said", "{text:.20}");
+            return Ok(());
         };
         let direction = &mut self.chats[chat].said_by[by];
         let before = std::mem::replace(&mut direction.shown, seq);

@@ -70,7 +70,9 @@ impl Model {
             ("idle", None, None) => self.sessions[session].mood = Mood::Idle,
             _ => {}
         }
-        if state != "chatting" {
+        // Who reads late may be told next of the chat that it was waiting for.
+        let may_meet = state == "waiting" && self.lines[line].was_stalled;
+        if state != "chatting" && !may_meet {
             // Of these it will hear nothing any more, or only what was missed of the last, and its end.
             let mut unseen = std::mem::take(&mut self.sessions[session].unseen);
             if self.sessions[session].chat.is_none() && state == "idle" {
@@ -88,7 +90,7 @@ impl Model {
         let fresh = self.lines[line].session;
         match self.sessions[session].at {
             Attachment::Line(old) => ensure!(old != line, "tokens", "resumed onto itself"),
-            Attachment::Away(_) => {}
+            Attachment::Away(_) | Attachment::Unread => {}
             Attachment::Over => {
                 ensure!(
                     self.sessions[session].is_blurred,
@@ -115,7 +117,6 @@ impl Model {
         self.chats[chat].sees_away[side] = false;
         let direction = &mut self.chats[chat].said_by[1 - side];
         let said = direction.last_seq();
-        direction.skips_above = (!recovered).then_some(last_seq + 1);
         if !is_known {
             // Told what was not known to be said: only that there are no gaps can be held.
             direction.told = if recovered { last_seq } else { said };
@@ -156,7 +157,7 @@ impl Model {
         let is_here = match self.sessions[session].at {
             Attachment::Away(_) if self.is_draining => false,
             Attachment::Line(_) | Attachment::Away(_) => !self.sessions[session].is_blurred,
-            Attachment::Over => false,
+            Attachment::Unread | Attachment::Over => false,
         };
         let is_possible = match self.seat(session) {
             Some((chat, side)) => *last_seq <= self.chats[chat].said_by[1 - side].last_seq(),

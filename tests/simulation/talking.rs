@@ -15,6 +15,7 @@ impl Model {
         self.lines[line].must_say.pop_front();
         let Some((chat, side)) = self.seat(session) else {
             if self.sessions[session].is_blurred {
+                self.blurred_texts.insert(text.to_owned());
                 return Ok(());
             }
             ensure!(
@@ -25,14 +26,8 @@ impl Model {
         };
         self.touched.insert(chat);
         let direction = &mut self.chats[chat].said_by[1 - side];
-        if let (Some(above), Some(seq)) = (direction.skips_above.take(), seq)
-            && seq > above
-        {
-            direction.told = direction.told.min(seq - 1);
-        }
         if std::mem::take(&mut direction.may_jump) {
-            let before = seq.map_or(direction.told, |seq| seq - 1);
-            direction.told = before.max(direction.told);
+            direction.told = seq.map_or(direction.told, |seq| seq.saturating_sub(1));
             direction.jump(direction.told);
         }
         let next = direction.told + 1;

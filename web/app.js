@@ -261,7 +261,11 @@ const handlers = new Map(Object.entries({
     const isWorthIt = state.wait || (state.chat && !state.chat.isOver);
     if (isWorthIt && canResume()) {
       link.freshToken = resume_token;
-      send("resume", { token: link.resumeToken, last_seq: state.chat?.seenSeq ?? 0 });
+      send("resume", {
+        token: link.resumeToken,
+        last_seq: state.chat?.seenSeq ?? 0,
+        ...(state.chat && { chat: state.chat.id }),
+      });
       return;
     }
     link.resumeToken = resume_token || null;
@@ -269,11 +273,11 @@ const handlers = new Map(Object.entries({
     beginAnew();
   },
 
-  resumed({ state: doing, recovered, resume_token, partner, distance }) {
+  resumed({ state: doing, recovered, resume_token, chat: id, partner, distance }) {
     link.resumeToken = resume_token;
     link.lostAt = null;
     // Somebody was found in the moment in which the connection was lost.
-    if (doing === "chatting" && !state.chat) handlers.get("matched")({ partner, distance });
+    if (doing === "chatting" && state.chat?.id !== id) handlers.get("matched")({ chat: id, partner, distance });
     const { wait, chat } = state;
     if (wait) {
       wait.isAnswered = true;
@@ -304,9 +308,9 @@ const handlers = new Map(Object.entries({
     };
   },
 
-  matched({ partner, distance }) {
+  matched({ chat, partner, distance }) {
     const overtookCancel = state.wait?.isCancelling;
-    startChat(partner?.name || null, DISTANCES.get(distance) ?? "somewhere");
+    startChat(chat, partner?.name || null, DISTANCES.get(distance) ?? "somewhere");
     if (overtookCancel) leave();
   },
 
@@ -432,10 +436,11 @@ function startWaiting() {
   $("waiting-title").focus();
 }
 
-function startChat(name, distance) {
+function startChat(id, name, distance) {
   state.wait = null;
   state.hasChatted = true;
   state.chat = {
+    id,
     name,
     distance,
     isOver: false,

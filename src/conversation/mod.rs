@@ -161,6 +161,11 @@ impl Conversation {
         }
     }
 
+    /// The number of the last message to a side; 0 if there is none.
+    pub fn said_seq(&self, to: Side) -> u64 {
+        self.said_by[to.other() as usize].last_seq
+    }
+
     /// What one side has missed that has seen everything up to `last_seq`, which was said: all messages
     /// after it in order, or `None` if not all of them are kept.
     pub fn missed(&self, by: Side, last_seq: u64) -> Option<impl Iterator<Item = &Message>> {
@@ -189,9 +194,14 @@ impl Conversation {
         }
     }
 
-    /// The chat is over; nothing is accepted from now on.
-    pub fn close(&mut self) {
+    /// The chat is over, because `leaver` left it; nothing is accepted from now on. What the other side has
+    /// not acknowledged is kept for it.
+    pub fn close(&mut self, leaver: Side) {
         self.is_closed = true;
+        self.said_to_mut(leaver).kept = None;
+        for direction in &mut self.said_by {
+            direction.seen = SeenIds::default();
+        }
     }
 }
 
@@ -275,7 +285,7 @@ mod tests {
     #[test]
     fn nothing_is_accepted_after_the_end() {
         let mut conversation = Conversation::new([true; 2]);
-        conversation.close();
+        conversation.close(Side::First);
         let closed = ConversationError::Closed;
         assert_eq!(say(&mut conversation, Side::First, None), Err(closed));
         assert_eq!(conversation.acknowledge(Side::First, 0), Err(closed));
@@ -299,7 +309,7 @@ mod tests {
         conversation.acknowledge(Side::Second, 2).unwrap();
         assert_eq!(missed(&conversation, 2), Some(vec![3, 4]));
         assert_eq!(missed(&conversation, 1), None);
-        conversation.close();
+        conversation.close(Side::First);
         assert_eq!(missed(&conversation, 2), Some(vec![3, 4]));
         conversation.check_said(Side::Second, 4).unwrap();
         conversation.check_said(Side::Second, 5).unwrap_err();

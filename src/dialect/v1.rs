@@ -15,7 +15,7 @@ use super::{Bounds, ErrorCode, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::geo::{Position, Range};
 use crate::lobby::{
     ChatId, Command, Distance, Event, IdleReason, Join, Matched, MessageId, Name,
-    PartnerLeftReason, Profile, Report, ReportReason, ResumeToken, StateName, Update,
+    PartnerLeftReason, Profile, Report, ReportReason, ResumeToken, Seen, StateName, Update,
 };
 use crate::matching::Nearby;
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,8 @@ pub enum Request<'a> {
     Resume {
         /// What proves that the session is one's own.
         token: ResumeToken,
-        /// The highest number seen of the session's chat; 0 for none.
-        last_seq: u64,
+        /// What was seen before.
+        seen: Seen,
     },
 }
 
@@ -276,10 +276,7 @@ impl<'a> Fields<'a> {
     fn chat(&self) -> Result<ChatId, (ErrorCode, FieldError)> {
         let chat = required(self.chat, "chat", field::string)
             .map_err(|message| (ErrorCode::BadField, message))?;
-        ChatId::parse(&chat).ok_or_else(|| {
-            let message = "`chat` must be one of this session's chats, as `matched` named it";
-            (ErrorCode::NotFound, message.to_owned())
-        })
+        known_chat(&chat)
     }
 
     fn resume(&self) -> Result<Request<'a>, (ErrorCode, FieldError)> {
@@ -287,11 +284,14 @@ impl<'a> Fields<'a> {
         let token = required(self.token, "token", field::string).map_err(bad_field)?;
         let last_seq =
             required(self.last_seq, "last_seq", field::whole_number).map_err(bad_field)?;
+        let chat = optional(self.chat, "chat", field::string).map_err(bad_field)?;
+        let chat = chat.map(|chat| known_chat(&chat)).transpose()?;
         let token = ResumeToken::parse(&token).ok_or_else(|| {
             let message = "`token` must be one that this server gave: 48 hexadecimal digits";
             (ErrorCode::BadToken, message.to_owned())
         })?;
-        Ok(Request::Resume { token, last_seq })
+        let seen = Seen { chat, last_seq };
+        Ok(Request::Resume { token, seen })
     }
 
     fn range_max(&self, bounds: &Bounds) -> Result<Option<Range>, FieldError> {
@@ -313,6 +313,13 @@ impl<'a> Fields<'a> {
         })?;
         Ok(seconds.map(Duration::from_secs_f64))
     }
+}
+
+fn known_chat(chat: &str) -> Result<ChatId, (ErrorCode, FieldError)> {
+    ChatId::parse(chat).ok_or_else(|| {
+        let message = "`chat` must be one of this session's chats, as `matched` named it";
+        (ErrorCode::NotFound, message.to_owned())
+    })
 }
 
 /// A position, or what is wrong with one of its coordinates.

@@ -2,8 +2,8 @@
 
 use super::session::{Link, Stand, State};
 use super::{
-    Departure, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal, ResumeToken,
-    Resumed, SessionId,
+    ChatId, Departure, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal,
+    ResumeToken, Resumed, Seen, SessionId,
 };
 use crate::moment::Moment;
 use rand::RngExt as _;
@@ -95,13 +95,19 @@ impl Lobby {
         (session.token == token && id != fresh).then_some(id)
     }
 
+    /// The chat that a session is in, or was in last.
+    pub fn last_chat(&self, id: SessionId) -> Option<ChatId> {
+        let (chat, _) = self.sessions.get(id)?.chats.back()?;
+        Some(*chat)
+    }
+
     /// A session goes on over the connection of a fresh one, which ends without a word. Whatever connection
-    /// it had before is closed. The token is spent; the answer has the next one. `last_seq` is the last
-    /// message of its chat that the client has seen; whether there was one is the conversation's to say.
+    /// it had before is closed. The token is spent; the answer has the next one. Whether what was `seen` was
+    /// said is the conversation's to say.
     ///
     /// # Errors
-    /// [`Refusal::BadToken`] if the token resumes nothing, or if something was seen without a chat. Nothing
-    /// has changed then.
+    /// [`Refusal::BadToken`] if the token resumes nothing, or if something was seen without a chat;
+    /// [`Refusal::NoSuchChat`] if the chat is none of the session's. Nothing has changed then.
     ///
     /// # Panics
     /// If the fresh session has already done anything: a token is the first thing said on a connection.
@@ -110,12 +116,14 @@ impl Lobby {
         now: Moment,
         fresh: SessionId,
         token: ResumeToken,
-        last_seq: u64,
+        seen: Seen,
         answers: Option<MessageId>,
     ) -> Result<SessionId, Refusal> {
         self.assert_drained();
         let id = self.find_resumable(fresh, token).ok_or(Refusal::BadToken)?;
-        if last_seq > 0 && self.sessions[id].chats.is_empty() {
+        if let Some(chat) = seen.chat {
+            self.partner_in(id, chat)?;
+        } else if seen.last_seq > 0 && self.last_chat(id).is_none() {
             return Err(Refusal::BadToken);
         }
         let taken_over = self.forget_fresh(fresh);
@@ -138,7 +146,7 @@ impl Lobby {
         self.emit(Effect::Resume {
             session: id,
             fresh,
-            last_seq,
+            seen,
             resumed: Resumed {
                 state: self.sessions[id].state_name(),
                 token: self.sessions[id].token,

@@ -80,7 +80,7 @@ impl Lobby {
         Ok(())
     }
 
-    fn partner_in(&self, id: SessionId, chat: ChatId) -> Result<SessionId, Refusal> {
+    pub(super) fn partner_in(&self, id: SessionId, chat: ChatId) -> Result<SessionId, Refusal> {
         self.sessions[id]
             .partner_in(chat)
             .ok_or(Refusal::NoSuchChat)

@@ -40,6 +40,15 @@ impl Command {
     }
 }
 
+/// How far a client that resumes has seen a chat of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The chat it was in when it last heard anything. If it doesn't say, the session's last.
+    pub chat: Option<ChatId>,
+    /// The highest number seen there; 0 for none.
+    pub last_seq: u64,
+}
+
 /// What somebody wants to wait for.
 #[derive(Debug, Clone)]
 pub struct Join {

@@ -1,6 +1,6 @@
 //! What the lobby tells sessions, and what it asks of whoever drives it.
 
-use super::{ChatId, Estimate, Partner, Report, ResumeToken, SessionId, StateName};
+use super::{ChatId, Estimate, Partner, Report, ResumeToken, Seen, SessionId, StateName};
 use crate::geo::Range;
 use crate::matching::Nearby;
 use compact_str::CompactString;
@@ -47,8 +47,8 @@ pub enum Effect {
         session: SessionId,
         /// Whose connection it takes over.
         fresh: SessionId,
-        /// The last message of its chat that the client has seen.
-        last_seq: u64,
+        /// What the client has seen.
+        seen: Seen,
         /// What it is told.
         resumed: Resumed,
         /// The message that this is the direct answer to, if it has a name.

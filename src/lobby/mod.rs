@@ -29,7 +29,7 @@ mod session;
 mod token;
 mod waiting;
 
-pub use command::{Command, Join, Report, ReportReason, Update};
+pub use command::{Command, Join, Report, ReportReason, Seen, Update};
 pub use estimate::Estimate;
 pub use event::{
     Distance, Effect, Event, Farewell, IdleReason, Matched, MessageId, PartnerLeftReason, Refusal,

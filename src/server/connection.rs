@@ -250,8 +250,8 @@ impl<S> Connection<S> {
             Request::Say { text } => self.say(id, &text),
             Request::Acknowledge { seq } => self.in_chat("ack", id, |seat| seat.acknowledge(seq)),
             Request::Typing { on } => self.in_chat("typing", id, |seat| seat.typing(on)),
-            Request::Resume { token, last_seq } if is_first => {
-                self.rules.hub.resume(&self.outbox, token, last_seq, id)
+            Request::Resume { token, seen } if is_first => {
+                self.rules.hub.resume(&self.outbox, token, seen, id)
             }
             Request::Resume { .. } => {
                 let message = "`resume` is possible only as the first message on a connection";

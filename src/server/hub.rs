@@ -12,8 +12,8 @@ use crate::conversation::{Conversation, ConversationError, Message, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
 use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::lobby::{
-    Command, Departure, Effect, Farewell, Lobby, MessageId, Refusal, ResumeToken, Resumed,
-    SessionId, Settings, StateName,
+    Command, Departure, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal,
+    ResumeToken, Resumed, Seen, SessionId, Settings, StateName,
 };
 use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
@@ -59,8 +59,13 @@ struct Floor {
 struct Line {
     /// Its connection's outbox; `None` while it is away.
     outbox: Option<Arc<Outbox>>,
-    /// Its seat in its chat, while it is away. While it is not, its outbox has it.
+    /// Its seat in its chat, while it is away; while it is not, its outbox has it. Its seat in a chat that
+    /// its partner has left, until it asks to wait again and so shows that it knows.
     seat: Option<ChatSeat>,
+    /// Why its partner left, if a connection was told so; that may have been a dead one.
+    left: Option<PartnerLeftReason>,
+    /// The number of the last message to it in the chat before.
+    said_before: u64,
 }
 
 /// Time for the rooms.
@@ -111,6 +116,14 @@ fn whole_ms(duration: Duration) -> u64 {
 #[derive(Debug)]
 struct Chat {
     talk: Mutex<Talk>,
+}
+
+impl Line {
+    /// The client knows that the chat is over which it was left in.
+    fn forget_left_chat(&mut self) {
+        self.seat = None;
+        self.left = None;
+    }
 }
 
 #[derive(Debug)]
@@ -171,6 +184,24 @@ impl ChatSeat {
         talk.conversation.check_open()?;
         talk.tell(self.side.other(), Outgoing::Typing { on });
         Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.chat.talk.lock().conversation.check_open().is_err()
+    }
+
+    /// The chat is over, because this side left it or was left. Returns the number of the last message to
+    /// this side.
+    fn close(&self, is_leaver: bool) -> u64 {
+        let mut talk = self.chat.talk.lock();
+        let leaver = if is_leaver {
+            self.side
+        } else {
+            self.side.other()
+        };
+        talk.conversation.close(leaver);
+        talk.outboxes[self.side as usize] = None;
+        talk.conversation.said_seq(self.side)
     }
 
     /// This side's connection is gone. What is said to it is kept.
@@ -283,7 +314,7 @@ impl Hub {
             let outbox = Arc::new(Outbox::new(dialect, self.outbox_bounds, session, now));
             let line = Line {
                 outbox: Some(Arc::clone(&outbox)),
-                seat: None,
+                ..Line::default()
             };
             floor.lines.insert(session, line);
             outbox.tell(Outgoing::Welcome(&Welcome {
@@ -327,9 +358,16 @@ impl Hub {
         command: Command,
         answers: Option<MessageId>,
     ) -> Result<(), Refusal> {
-        self.on_the_floor(|floor, now| match outbox.session() {
-            Some(session) => floor.lobby.handle(now, session, command, answers),
-            None => Ok(()),
+        let begins_anew = matches!(command, Command::Join(_) | Command::Next);
+        self.on_the_floor(|floor, now| {
+            let Some(session) = outbox.session() else {
+                return Ok(());
+            };
+            floor.lobby.handle(now, session, command, answers)?;
+            if begins_anew {
+                floor.lines[session].forget_left_chat();
+            }
+            Ok(())
         })
     }
 
@@ -338,7 +376,7 @@ impl Hub {
         &self,
         outbox: &Outbox,
         token: ResumeToken,
-        last_seq: u64,
+        seen: Seen,
         id: Option<MessageId>,
     ) -> Result<(), WireError> {
         self.on_the_floor(|floor, now| {
@@ -346,13 +384,10 @@ impl Hub {
                 return Ok(());
             };
             let session = floor.lobby.find_resumable(fresh, token);
-            let seat = session.and_then(|session| floor.seat(session));
-            if seat.is_some_and(|seat| !seat.has_been_told(last_seq)) {
-                return Err(Refusal::BadToken);
-            }
+            let seen = session.map_or(Ok(seen), |session| floor.check_seen(session, seen))?;
             floor
                 .lobby
-                .resume(now, fresh, token, last_seq, id.clone())
+                .resume(now, fresh, token, seen, id.clone())
                 .map(drop)
         })
         .map_err(|refusal| WireError::from_refusal(&refusal, id))
@@ -493,7 +528,13 @@ impl Floor {
     fn carry_out(&mut self, now: Moment, effect: Effect) {
         match effect {
             Effect::Tell { to, event, answers } => {
-                if let Some(outbox) = self.outbox(to) {
+                let Some(line) = self.lines.get_mut(to) else {
+                    return;
+                };
+                if let Event::PartnerLeft { reason } = event {
+                    line.left = Some(reason);
+                }
+                if let Some(outbox) = &line.outbox {
                     outbox.tell(Outgoing::Lobby(&event, answers.as_ref()));
                 }
             }
@@ -510,7 +551,7 @@ impl Floor {
             Effect::Resume {
                 session,
                 fresh,
-                last_seq,
+                seen,
                 resumed,
                 answers,
             } => {
@@ -519,7 +560,7 @@ impl Floor {
                     resumed: &resumed,
                     answers: answers.as_ref(),
                 };
-                self.resume(fresh, last_seq, &back);
+                self.resume(fresh, seen, &back);
             }
             Effect::Close { session, farewell } => self.close(session, farewell),
             Effect::Forget { session } => {
@@ -563,21 +604,59 @@ impl Floor {
     }
 
     /// Gives a session the connection of a fresh one, and tells it what it has missed.
-    fn resume(&mut self, fresh: SessionId, last_seq: u64, back: &Back<'_>) {
+    fn resume(&mut self, fresh: SessionId, seen: Seen, back: &Back<'_>) {
         let Some(outbox) = self.lines.remove(fresh).and_then(|line| line.outbox) else {
             return;
         };
         outbox.join_session(back.session);
+        let last_chat = self.lobby.last_chat(back.session);
         let line = &mut self.lines[back.session];
+        let was_told = line.left.is_some();
+        // Of a chat that is over, only who takes it to go on is told, or who can't say and was never told.
+        let is_interested = match seen.chat {
+            Some(_) => seen.chat == last_chat,
+            None => !was_told,
+        };
         match line.seat.take() {
-            Some(seat) => {
-                if seat.come_back(&outbox, last_seq, back) {
+            Some(seat) if is_interested || !seat.is_over() => {
+                if seat.come_back(&outbox, seen.last_seq, back) {
                     outbox.take_seat(seat);
+                } else {
+                    line.seat = Some(seat);
+                    if let Some(reason) = line.left {
+                        outbox.tell(Outgoing::Lobby(&Event::PartnerLeft { reason }, None));
+                    }
                 }
             }
-            None => back.tell(&outbox, true, [].iter()),
+            seat => {
+                line.seat = seat;
+                back.tell(&outbox, true, [].iter());
+            }
         }
         line.outbox = Some(outbox);
+    }
+
+    /// Whether a client can have seen what it says that it has. Whatever it has seen of another chat than the
+    /// session's last, it has seen nothing of that one.
+    fn check_seen(&self, session: SessionId, seen: Seen) -> Result<Seen, Refusal> {
+        let nothing = Seen {
+            last_seq: 0,
+            ..seen
+        };
+        if seen.chat.is_some() && seen.chat != self.lobby.last_chat(session) {
+            return Ok(nothing);
+        }
+        let line = &self.lines[session];
+        if line.left.is_some() && seen.chat.is_none() {
+            return Ok(seen);
+        }
+        let seat = self.seat(session).or_else(|| line.seat.clone());
+        match seat.map(|seat| seat.has_been_told(seen.last_seq)) {
+            None | Some(true) => Ok(seen),
+            // It does not say of which chat, and has not heard of the last.
+            Some(false) if seen.chat.is_none() && seen.last_seq <= line.said_before => Ok(nothing),
+            Some(false) => Err(Refusal::BadToken),
+        }
     }
 
     /// Lets two sessions talk. The lobby tells both of the match next, and before it has, nothing that is
@@ -610,16 +689,27 @@ impl Floor {
         }
     }
 
-    /// After this, nothing that either says is accepted, and nothing accepted is still to be told, save to
-    /// one who is away.
-    fn close_chat(&self, between: [SessionId; 2]) {
-        for session in between {
-            let seat = match self.outbox(session) {
-                Some(outbox) => outbox.leave_seat(),
-                None => self.seat(session),
+    /// After this, nothing that either says is accepted. The seat of who was left is kept if its client can
+    /// resume, since what it was told last may be lost with its connection.
+    fn close_chat(&mut self, [leaver, partner]: [SessionId; 2]) {
+        for session in [leaver, partner] {
+            let Some(line) = self.lines.get_mut(session) else {
+                continue;
             };
-            if let Some(seat) = seat {
-                seat.chat.talk.lock().conversation.close();
+            let seat = match &line.outbox {
+                Some(outbox) => outbox.leave_seat(),
+                None => line.seat.take(),
+            };
+            let Some(seat) = seat else {
+                continue;
+            };
+            line.said_before = seat.close(session == leaver);
+            let can_resume = match &line.outbox {
+                Some(outbox) => outbox.dialect() == Dialect::V1,
+                None => true,
+            };
+            if session == partner && can_resume {
+                line.seat = Some(seat);
             }
         }
     }

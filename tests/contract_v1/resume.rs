@@ -644,3 +644,113 @@ async fn probing_tokens_ends_like_any_other_error() {
     ann.send(resume(&json!("f".repeat(48)), 0)).await;
     assert_eq!(ann.drain_until_close().await.1, 4001);
 }
+
+/// What a client says that knows which chat it was in.
+fn resume_in(token: &Value, chat: &Value, last_seq: u64) -> Value {
+    with(resume(token, last_seq), json!({"chat": chat}))
+}
+
+/// A pair, and the chat they are in.
+async fn chatting(server: &Server) -> (Pair, Value) {
+    let mut pair = Pair {
+        ann: V1::connect(server).await,
+        bob: V1::connect(server).await,
+    };
+    let (matched, _) = pair.meet(PARIS).await;
+    (pair, matched["chat"].clone())
+}
+
+/// Bob's connection is lost right after he asked for somebody else, and before he reads that Cleo is there,
+/// who says `words`. Returns Cleo, Bob's token, the chat that Bob knows of, and his chat with Cleo.
+async fn lost_with_an_unseen_match(server: &Server, words: &[&str]) -> (V1, Value, Value, Value) {
+    let (mut pair, known) = chatting(server).await;
+    for text in ["1", "2"] {
+        pair.ann.say(text).await;
+        pair.bob.expect_said(text).await;
+    }
+    let mut cleo = joined(server, PARIS, 10.0).await;
+    pair.bob.send(json!({"type": "next"})).await;
+    let unseen = cleo.expect("matched").await["chat"].clone();
+    assert_ne!(unseen, known);
+    say_all(&mut cleo, words.iter().map(|word| (*word).to_owned())).await;
+    let token = pair.bob.lose().await;
+    cleo.expect("partner_away").await;
+    (cleo, token, known, unseen)
+}
+
+#[tokio::test]
+async fn what_was_seen_of_one_chat_is_not_taken_for_another() {
+    let server = Server::start(&[]);
+    let (mut cleo, token, known, unseen) = lost_with_an_unseen_match(&server, &["a", "b"]).await;
+    let mut bob = V1::connect(&server).await;
+    let resumed = bob.ask(resume_in(&token, &known, 2), "resumed").await;
+    assert_eq!(resumed["state"], "chatting");
+    assert_eq!(resumed["chat"], unseen);
+    assert_eq!(resumed["recovered"], true);
+    bob.expect_said("a").await;
+    bob.expect_said("b").await;
+    cleo.expect("partner_back").await;
+    bob.say("c").await;
+    cleo.expect_said("c").await;
+}
+
+#[tokio::test]
+async fn a_number_of_the_chat_before_is_not_from_the_future() {
+    let server = Server::start(&[]);
+    let (_cleo, token, ..) = lost_with_an_unseen_match(&server, &["a"]).await;
+    let mut early = V1::connect(&server).await;
+    early.refused(resume(&token, 3), "bad_token").await;
+    let (mut bob, resumed) = V1::resumed(&server, &token, 2).await;
+    assert_eq!(resumed["state"], "chatting");
+    bob.expect_said("a").await;
+}
+
+#[tokio::test]
+async fn who_did_not_hear_how_the_chat_ended_hears_it_again() {
+    let server = Server::start(&[]);
+    let (mut pair, chat) = chatting(&server).await;
+    pair.ann.say("1").await;
+    pair.bob.expect_said("1").await;
+    pair.ann.say("2").await;
+    pair.ann.ask(json!({"type": "leave"}), "idle").await;
+    // What has come since is on a connection that is lost before it is read, twice.
+    let mut token = pair.bob.lose().await;
+    for _ in 0..2 {
+        let mut bob = V1::connect(&server).await;
+        let resumed = bob.ask(resume_in(&token, &chat, 1), "resumed").await;
+        assert_eq!(resumed["state"], "idle");
+        assert_eq!(resumed["recovered"], true);
+        assert_eq!(bob.expect_said("2").await, 2);
+        assert_eq!(bob.expect("partner_left").await["reason"], "left");
+        token = resumed["resume_token"].clone();
+        bob.lose().await;
+    }
+    // Who says nothing of it has heard it.
+    let (mut bob, resumed) = V1::resumed(&server, &token, 2).await;
+    assert_eq!(resumed["state"], "idle");
+    bob.expect_quiet().await;
+    bob.join(PARIS, 10.0).await;
+    let token = bob.lose().await;
+    let mut bob = V1::connect(&server).await;
+    let resumed = bob.ask(resume_in(&token, &chat, 1), "resumed").await;
+    assert_eq!(resumed["state"], "waiting");
+    bob.expect_quiet().await;
+}
+
+#[tokio::test]
+async fn a_chat_that_is_none_of_the_session_s_is_not_found() {
+    let server = Server::start(&[]);
+    let (pair, _) = chatting(&server).await;
+    let (_ann, token) = bob_away(pair).await;
+    let mut bob = V1::connect(&server).await;
+    let foreign = resume_in(&token, &json!("0123456789abcdef"), 0);
+    bob.refused(foreign, "not_found").await;
+    let mut bob = V1::connect(&server).await;
+    bob.refused(resume_in(&token, &json!("x"), 0), "not_found")
+        .await;
+    let mut bob = V1::connect(&server).await;
+    bob.refused(resume_in(&token, &json!(5), 0), "bad_field")
+        .await;
+    let (_, resumed) = V1::resumed(&server, &token, 0).await;
+    assert_eq!(resumed["state"], "chatting");
+}

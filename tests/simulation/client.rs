@@ -199,15 +199,9 @@ impl Client {
                 self.is_resuming = false;
                 self.forgets_seen = false;
                 self.spent.extend(self.token.replace(token));
-                let is_news =
-                    matched.is_some() && matched.as_ref().map(|m| &m.chat) != Some(&self.chat);
-                let has_seen = self.last_seq > 0;
                 self.resumed(&state, matched);
                 self.may_skip |= !recovered;
-                if is_news && has_seen {
-                    // What it had seen was of another chat; of this one it may have missed everything.
-                    deeds.push(Deed::Cut { loses: false });
-                } else if self.mood == Mood::Chatting {
+                if self.mood == Mood::Chatting {
                     let again = self.unaccepted.iter().cloned();
                     let say = |(id, text)| Deed::Send {
                         asked: Asked::Say { text },

@@ -55,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) chat: Option<usize>,
     /// Chats that a partner was told of, and this session not yet.
     pub(crate) unseen: Vec<usize>,
+    /// The chat it was left in, until it waits again.
+    pub(crate) left: Option<usize>,
     pub(crate) has_chatted: bool,
     pub(crate) is_blurred: bool,
     /// It was once, so that it may have met or blocked somebody unseen.
@@ -87,7 +89,7 @@ pub(crate) struct Met {
 pub(crate) struct LineState {
     pub(crate) session: usize,
     pub(crate) asked: HashMap<String, Asked>,
-    pub(crate) resume: Option<(String, u64)>,
+    pub(crate) resume: Option<Resume>,
     /// What must be said next, after a resume.
     pub(crate) must_say: VecDeque<u64>,
     pub(crate) opened_ms: u64,
@@ -100,6 +102,14 @@ pub(crate) struct LineState {
     /// It is read again, and what it is told now is of before.
     pub(crate) catches_up: bool,
     pub(crate) is_left: bool,
+}
+
+/// What a client asks for that resumes.
+#[derive(Debug, Clone)]
+pub(crate) struct Resume {
+    pub(crate) token: String,
+    pub(crate) chat: Option<String>,
+    pub(crate) last_seq: u64,
 }
 
 /// How a line ended.
@@ -159,6 +169,7 @@ impl Model {
             mood: Mood::Idle,
             chat: None,
             unseen: Vec::new(),
+            left: None,
             has_chatted: false,
             is_blurred: false,
             was_blurred: false,
@@ -219,8 +230,16 @@ impl Model {
         }
         let session = self.session_on(line);
         match asked {
-            Asked::Resume { token, last_seq } => {
-                self.lines[line].resume = Some((token.clone(), *last_seq));
+            Asked::Resume {
+                token,
+                chat,
+                last_seq,
+            } => {
+                self.lines[line].resume = Some(Resume {
+                    token: token.clone(),
+                    chat: chat.clone(),
+                    last_seq: *last_seq,
+                });
                 if let (true, Some(wanted)) = (self.lines[line].is_stalled, self.tokens.get(token))
                 {
                     self.sessions[*wanted].is_blurred = true;
@@ -283,6 +302,7 @@ impl Model {
         self.stirred.insert(session);
         let session = &mut self.sessions[session];
         session.mood = Mood::Waiting;
+        session.left = None;
         session.since_ms = now_ms;
         session.range_at_ms = now_ms;
         let give_up_s = session.wish.give_up_s;

@@ -1,7 +1,7 @@
 //! What a resume must give, and when it may be refused.
 
 use crate::client::Mood;
-use crate::model::{Attachment, Model};
+use crate::model::{Attachment, Model, Resume};
 use crate::violation::{Checked, ensure};
 use crate::wire::Told;
 
@@ -17,7 +17,12 @@ impl Model {
         else {
             return Ok(());
         };
-        let Some((token, last_seq)) = self.lines[line].resume.take() else {
+        let Some(Resume {
+            token,
+            chat: named,
+            last_seq,
+        }) = self.lines[line].resume.take()
+        else {
             ensure!(false, "answers", "resumed without being asked");
         };
         let Some(session) = self.tokens.remove(&token) else {
@@ -82,7 +87,28 @@ impl Model {
                 self.chat_is_over(chat, session);
             }
         }
+        let left = self.sessions[session].left;
+        if self.sessions[session].chat.is_none()
+            && state == "idle"
+            && self.is_named(left, named.as_ref())
+        {
+            // It may not have heard how that ended, and hears it again.
+            self.sessions[session].chat = left;
+        }
+        let chat = self.sessions[session].chat;
+        if state == "idle" && named.is_some() && !self.is_named(chat, named.as_ref()) {
+            // Of a chat that it never knew, and that is over, it hears nothing.
+            return Ok(());
+        }
+        let has_seen_it = named.is_none() || self.is_named(chat, named.as_ref());
+        let last_seq = if has_seen_it { last_seq } else { 0 };
         self.replays(line, session, last_seq, *recovered)
+    }
+
+    /// Whether a client that resumes names this chat.
+    fn is_named(&self, chat: Option<usize>, named: Option<&String>) -> bool {
+        let chat = chat.and_then(|chat| self.chats[chat].id.as_ref());
+        chat.is_some() && chat == named
     }
 
     /// A line takes over a session from nothing, or from another line.
@@ -148,7 +174,12 @@ impl Model {
     }
 
     pub(crate) fn may_refuse_token(&self, line: usize) -> Checked {
-        let Some((token, last_seq)) = &self.lines[line].resume else {
+        let Some(Resume {
+            token,
+            chat: named,
+            last_seq,
+        }) = &self.lines[line].resume
+        else {
             ensure!(false, "answers", "a token is refused that was not given");
         };
         let Some(session) = self.tokens.get(token).copied() else {
@@ -159,9 +190,14 @@ impl Model {
             Attachment::Line(_) | Attachment::Away(_) => !self.sessions[session].is_blurred,
             Attachment::Unread | Attachment::Over => false,
         };
-        let is_possible = match self.seat(session) {
-            Some((chat, side)) => *last_seq <= self.chats[chat].said_by[1 - side].last_seq(),
-            None => *last_seq == 0 || self.sessions[session].has_chatted,
+        let left = self.sessions[session].left;
+        let chat = self.sessions[session].chat.or(left);
+        let is_possible = match chat {
+            Some(chat) if named.is_none() || self.is_named(Some(chat), named.as_ref()) => {
+                let side = self.chats[chat].side(session);
+                *last_seq <= self.chats[chat].said_by[1 - side].last_seq()
+            }
+            _ => *last_seq == 0 || named.is_some() || self.sessions[session].has_chatted,
         };
         let is_own = self.lines[line].session == session;
         ensure!(

@@ -337,6 +337,7 @@ impl Model {
             );
         };
         self.chats[chat].is_left[side] = true;
+        self.sessions[session].left = Some(chat);
         self.chat_is_over(chat, session);
         Ok(())
     }

@@ -13,14 +13,31 @@ pub(crate) enum Asked {
     Cancel,
     Leave,
     Next,
-    Say { text: String },
-    Ack { seq: u64 },
-    Typing { on: bool },
-    Block { chat: String },
-    Report { chat: String },
-    Resume { token: String, last_seq: u64 },
+    Say {
+        text: String,
+    },
+    Ack {
+        seq: u64,
+    },
+    Typing {
+        on: bool,
+    },
+    Block {
+        chat: String,
+    },
+    Report {
+        chat: String,
+    },
+    Resume {
+        token: String,
+        /// The chat that the client was in.
+        chat: Option<String>,
+        last_seq: u64,
+    },
     Pong,
-    Close { code: u16 },
+    Close {
+        code: u16,
+    },
 }
 
 /// What somebody waits for. In an update, whatever is `None` stays.
@@ -134,9 +151,11 @@ fn message(asked: &Asked) -> Value {
         Asked::Typing { on } => json!({"type": "typing", "on": on}),
         Asked::Block { chat } => json!({"type": "block", "chat": chat}),
         Asked::Report { chat } => json!({"type": "report", "chat": chat, "reason": "other"}),
-        Asked::Resume { token, last_seq } => {
-            json!({"type": "resume", "token": token, "last_seq": last_seq})
-        }
+        Asked::Resume {
+            token,
+            chat,
+            last_seq,
+        } => json!({"type": "resume", "token": token, "chat": chat, "last_seq": last_seq}),
         Asked::Bind(_) | Asked::Pong | Asked::Close { .. } => unreachable!("no v1 message"),
     }
 }

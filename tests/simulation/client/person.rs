@@ -44,7 +44,11 @@ impl Client {
         let last_seq = if self.forgets_seen { 0 } else { last_seq };
         self.is_resuming = true;
         self.may_repeat = last_seq < self.last_seq;
-        Deed::Connect(Some(Asked::Resume { token, last_seq }))
+        Deed::Connect(Some(Asked::Resume {
+            token,
+            chat: self.chat.clone(),
+            last_seq,
+        }))
     }
 
     pub(super) fn act_v1(&mut self) -> Vec<Deed> {

@@ -154,6 +154,10 @@ impl Lobby {
             },
             answers,
         });
+        // Of a chat that began and ended unseen, who takes an earlier one to go on hears nothing.
+        let is_other = seen.chat.is_some() && seen.chat != self.last_chat(id);
+        let missed =
+            missed.filter(|event| !(is_other && matches!(event, Event::PartnerLeft { .. })));
         if let Some(missed) = missed {
             self.tell(id, missed, None);
         }

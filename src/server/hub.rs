@@ -23,8 +23,9 @@ use slotmap::SecondaryMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Everybody who is connected, or was a moment ago.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ struct Line {
 /// Time for the rooms.
 #[derive(Debug)]
 enum Clock {
-    /// What the operating system says.
+    /// What the operating system says, or the runtime, should its time be paused.
     System {
         start: Instant,
         /// The start, as time since the Unix epoch.
@@ -268,6 +269,10 @@ impl Hub {
     pub(super) fn new(config: &Config) -> Self {
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
+        Self::with_random(config, random)
+    }
+
+    pub(super) fn with_random(config: &Config, random: StdRng) -> Self {
         Self::with(config, Clock::system(), random)
     }
 

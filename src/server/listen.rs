@@ -2,8 +2,10 @@
 
 use super::connection::{self, Rules};
 use super::hub::Hub;
+use super::listener::Listener;
 use super::{admin, http};
 use crate::config::{Config, seconds};
+use rand::rngs::StdRng;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,10 +33,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A server that listens.
 #[derive(Debug)]
-pub struct Server {
-    listener: TcpListener,
+pub struct Server<L = TcpListener> {
+    listener: L,
     admin_listener: Option<TcpListener>,
     shared: Arc<Shared>,
+}
+
+/// Who is there.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    /// `WebSocket` connections, those that are about to end included.
+    pub connections: usize,
+    /// Sessions, those whose connection was lost included.
+    pub sessions: usize,
+    /// How many of the sessions wait for a partner.
+    pub waiting: usize,
 }
 
 /// Why a server can't start.
@@ -94,7 +108,7 @@ impl Shared {
     }
 }
 
-impl Server {
+impl Server<TcpListener> {
     /// Listens where the settings say. Nothing is accepted before [`run`](Self::run).
     ///
     /// Raises the process's soft limit of open files to the hard one, and allows as many connections as
@@ -112,6 +126,34 @@ impl Server {
             Some(address) => Some(listen(address, "admin_listen")?),
             None => None,
         };
+        let hub = Hub::new(&config);
+        Ok(Self::assemble(config, listener, admin_listener, hub))
+    }
+
+    /// Where operators connect, if anywhere.
+    ///
+    /// # Errors
+    /// If the operating system does not say.
+    pub fn admin_addr(&self) -> Option<io::Result<SocketAddr>> {
+        self.admin_listener.as_ref().map(TcpListener::local_addr)
+    }
+}
+
+impl<L: Listener> Server<L> {
+    /// A server that accepts from any listener, and has no other for operators. Who knows where `random`
+    /// starts can foretell every token: this is for simulations.
+    #[doc(hidden)]
+    pub fn with_listener(config: Config, listener: L, random: StdRng) -> Self {
+        let hub = Hub::with_random(&config, random);
+        Self::assemble(config, listener, None, hub)
+    }
+
+    fn assemble(
+        config: Config,
+        listener: L,
+        admin_listener: Option<TcpListener>,
+        hub: Hub,
+    ) -> Self {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let connections = descriptors
@@ -132,13 +174,13 @@ impl Server {
             }
         };
         let rules = Rules {
-            hub: Hub::new(&config),
+            hub,
             bounds: config.bounds(),
             message_max_bytes: config.limits.max_message_bytes,
             errors_per_minute: config.limits.errors_per_minute,
             close_timeout: seconds(config.limits.close_s),
         };
-        Ok(Self {
+        Self {
             listener,
             admin_listener,
             shared: Arc::new(Shared {
@@ -151,7 +193,7 @@ impl Server {
                 }),
                 connections: Arc::new(Semaphore::new(connections)),
             }),
-        })
+        }
     }
 
     /// Where people connect.
@@ -162,17 +204,23 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Where operators connect, if anywhere.
-    ///
-    /// # Errors
-    /// If the operating system does not say.
-    pub fn admin_addr(&self) -> Option<io::Result<SocketAddr>> {
-        self.admin_listener.as_ref().map(TcpListener::local_addr)
-    }
-
     /// How many WebSocket connections there may be at once.
     pub fn connections_max(&self) -> usize {
         self.shared.seats.max
+    }
+
+    /// Counts who is there, now and while the server runs.
+    #[doc(hidden)]
+    pub fn census(&self) -> impl Fn() -> Census + Send + 'static + use<L> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let (sessions, waiting) = shared.rules.hub.census();
+            Census {
+                connections: shared.seats.taken.load(Ordering::Relaxed),
+                sessions,
+                waiting,
+            }
+        }
     }
 
     /// Serves until `stop` is cancelled, then tells every client that the server goes away, and returns
@@ -233,7 +281,7 @@ fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, Ser
 }
 
 /// Accepts connections for as long as it is polled.
-async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracker) {
+async fn accept(listener: &impl Listener, shared: &Arc<Shared>, tasks: &TaskTracker) {
     let mut has_complained = false;
     loop {
         // Never closed, so there always is a permit at some time.
@@ -243,8 +291,6 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracke
         match listener.accept().await {
             Ok((stream, _)) => {
                 has_complained = false;
-                // Small messages are what this is about; a socket that can't do without delay still works.
-                let _ = stream.set_nodelay(true);
                 tasks.spawn(serve(stream, Arc::clone(shared), permit));
             }
             Err(error) if is_of_one_client(&error) => {}

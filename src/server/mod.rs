@@ -1,5 +1,6 @@
 //! The thin shell around the rooms: sockets, HTTP, WebSocket frames, and nothing of the rules of matching.
 //!
+//! - `listener`: where connections come from
 //! - `listen`: accepting, and refusing before descriptors run out
 //! - `http`: routes, the rules of the upgrade, the page
 //! - `gate`: which frames a client may send, decided from their headers
@@ -20,10 +21,12 @@ mod gate;
 mod http;
 mod hub;
 mod listen;
+mod listener;
 mod liveness;
 mod outbox;
 mod page;
 #[doc(hidden)]
 pub mod simulated;
 
-pub use listen::{Server, ServerError};
+pub use listen::{Census, Server, ServerError};
+pub use listener::Listener;

@@ -98,6 +98,9 @@ impl Model {
         let chat = self.sessions[session].chat;
         if state == "idle" && named.is_some() && !self.is_named(chat, named.as_ref()) {
             // Of a chat that it never knew, and that is over, it hears nothing.
+            if let Some(chat) = chat {
+                self.chat_is_over(chat, session);
+            }
             return Ok(());
         }
         let has_seen_it = named.is_none() || self.is_named(chat, named.as_ref());

@@ -247,7 +247,11 @@ impl Model {
         let chat = if let Some(index) = unseen {
             self.sessions[session].unseen.remove(index)
         } else {
-            self.begins(session, partner)
+            // Who reads late may hear of one that was taken to be over for it.
+            let known = self.chats.iter().position(|chat| {
+                chat.id.is_some() && chat.id == matched.chat && chat.sides.contains(&session)
+            });
+            known.unwrap_or_else(|| self.begins(session, partner))
         };
         let Chat { id, .. } = &mut self.chats[chat];
         let is_same = id.is_none() || matched.chat.is_none() || *id == matched.chat;
@@ -344,7 +348,9 @@ impl Model {
 
     fn becomes_idle(&mut self, session: usize, reason: &str) -> Checked {
         if let Some(chat) = self.sessions[session].chat {
-            ensure!(reason == "left", "states", "idle {reason} in a chat");
+            // One that was read of late may have been over long before.
+            let is_right = reason == "left" || !self.chats[chat].is_sure;
+            ensure!(is_right, "states", "idle {reason} in a chat");
             self.chat_is_over(chat, session);
         }
         let is_due = self.may_stop_waiting(session, reason) || self.sessions[session].is_blurred;

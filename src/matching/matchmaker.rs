@@ -165,26 +165,22 @@ impl<P: Copy + Eq> Matchmaker<P> {
         Some(ticket)
     }
 
-    /// Who is to be paired with somebody, if anybody is.
+    /// Who is to be paired with somebody, if anybody is. Looks once at everybody within reach: those who are
+    /// not taken must be known, too.
     fn choose(&self, seeker: &Withdrawn<P>, now: Moment) -> Option<Choice> {
-        let eligible = |_, other: &Candidate<P>| is_eligible(&seeker.who, other, now);
+        let is_eligible = |_, other: &Candidate<P>| is_eligible(&seeker.who, other, now);
         let (place, range) = (&seeker.place, seeker.range);
-        let nearest = self.room.nearest_eligible(place, range, eligible)?;
-        let mut choice = Choice {
-            found: nearest,
-            eligible: Vec::new(),
-        };
-        let mut first_overdue_turn = u64::MAX;
+        let mut eligible = Vec::new();
+        let mut first: Option<(Precedence, TicketId)> = None;
         self.room
-            .for_each_eligible(place, range, eligible, |id, other| {
-                choice.eligible.push(id);
-                let is_overdue = other.who.passed_over >= PASSED_OVER_MAX;
-                if is_overdue && other.turn() < first_overdue_turn {
-                    first_overdue_turn = other.turn();
-                    choice.found = id;
+            .for_each_eligible(place, range, is_eligible, |id, other| {
+                eligible.push(id);
+                let precedence = Precedence::of(other, place);
+                if first.is_none_or(|(first, _)| precedence.is_before(&first)) {
+                    first = Some((precedence, id));
                 }
             });
-        Some(choice)
+        first.map(|(_, found)| Choice { found, eligible })
     }
 
     /// Takes who was chosen out of the room; the others have been passed over.
@@ -194,6 +190,34 @@ impl<P: Copy + Eq> Matchmaker<P> {
             candidate.passed_over = (candidate.passed_over + 1).min(PASSED_OVER_MAX);
         }
         self.withdraw(found).expect("who was found waits")
+    }
+}
+
+/// What decides which of two who are eligible is taken.
+#[derive(Clone, Copy)]
+struct Precedence {
+    is_overdue: bool,
+    chord_sq: f64,
+    turn: u64,
+}
+
+impl Precedence {
+    fn of<P>(ticket: &Ticket<Candidate<P>>, from: &Place) -> Self {
+        Self {
+            is_overdue: ticket.who.passed_over >= PASSED_OVER_MAX,
+            chord_sq: ticket.place.chord_sq(from),
+            turn: ticket.turn(),
+        }
+    }
+
+    /// Whoever was passed over too often comes first, and of those who has waited longest; then the nearest,
+    /// and of equally near ones who has waited longest.
+    fn is_before(&self, other: &Self) -> bool {
+        match (self.is_overdue, other.is_overdue) {
+            (true, true) => self.turn < other.turn,
+            (false, false) => (self.chord_sq, self.turn) < (other.chord_sq, other.turn),
+            (is_overdue, _) => is_overdue,
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! What the structured targets draw from the fuzzer's bytes.
+#![allow(dead_code, reason = "each target draws its part of this")]
 
 use crate::reference::earth::Degrees;
 use arbitrary::{Result, Unstructured};
@@ -19,9 +20,14 @@ const LANDMARKS_DEG: [(f64, f64); 8] = [
 /// A landmark, or somewhere from centimetres to hundreds of km off it.
 pub(crate) fn place(bytes: &mut Unstructured) -> Result<Degrees> {
     let (lat, lon) = *bytes.choose(&LANDMARKS_DEG)?;
+    near(bytes, Degrees { lat, lon })
+}
+
+/// There, or from centimetres to hundreds of km off.
+pub(crate) fn near(bytes: &mut Unstructured, at: Degrees) -> Result<Degrees> {
     let mut off =
         || Ok(f64::from(bytes.arbitrary::<i8>()?) * *bytes.choose(&[0.0, 1e-6, 1e-3, 1.0])?);
-    let (lat, lon): (f64, f64) = (lat + off()?, lon + off()?);
+    let (lat, lon): (f64, f64) = (at.lat + off()?, at.lon + off()?);
     Ok(Degrees {
         lat: lat.clamp(-90.0, 90.0),
         lon: if lon.abs() > 180.0 {

@@ -23,7 +23,7 @@ const SIZE_PX: (u32, u32) = (720, 480);
 const LEGEND_PX: u32 = 150;
 
 /// Colours that remain apart for most who don't see all of them: Okabe and Ito, Color Universal Design (2008).
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 9] = [
     RGBColor(213, 94, 0),
     RGBColor(0, 114, 178),
     RGBColor(0, 158, 115),
@@ -32,6 +32,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(86, 180, 233),
     RGBColor(90, 90, 90),
     RGBColor(150, 120, 60),
+    RGBColor(150, 70, 200),
 ];
 
 /// The room that the others are compared with; it comes first and has the thickest line.

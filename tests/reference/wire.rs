@@ -29,7 +29,14 @@ const MESSAGES: &str = "
     accepted:     seq=count id?=string
     delivered:    seq=count
     typing:       on=bool
+    partner_away:
+    partner_back:
     partner_left: reason=left|lost|blocked|removed
+    blocked:      chat=string id?=string
+    reported:     chat=string id?=string
+    resumed:      session=string state=idle|waiting|chatting recovered=bool resume_token=string id?=string \
+                  chat?=string partner.name?=string|null partner.shared_interests?=strings \
+                  distance?=near|region|far
     idle:         reason=cancelled|left|gave_up|expired id?=string
     going_away:   reconnect_after_ms=count
     error:        code=bad_json|unknown_type|bad_field|wrong_state|rate_limited|not_found|bad_token \

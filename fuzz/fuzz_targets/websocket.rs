@@ -15,8 +15,10 @@ use whisperchat::config::Config;
 use whisperchat::dialect::Dialect;
 use whisperchat::server::simulated::{House, Line};
 
-/// So few that what the server answers at once fits an outbox.
+/// So little that what the server says at once, every control character escaped, fits an outbox, read or not:
+/// else it depends on the pieces who is closed as too slow.
 const FRAMES_MAX: usize = 60;
+const STREAM_ENOUGH_BYTES: usize = 8 * 1024;
 
 const TEXTS: [&str; 12] = [
     r#"{"type":"join","position":{"lat":48.85,"lon":2.35},"range_km":50,"id":"j"}"#,
@@ -43,7 +45,8 @@ fn run(bytes: &mut Unstructured) -> Result<()> {
     let cuts: [u8; 4] = bytes.arbitrary()?;
     let mut stream = Vec::new();
     for _ in 0..FRAMES_MAX {
-        if bytes.is_empty() || append_frame(bytes, &mut stream).is_err() {
+        let is_enough = bytes.is_empty() || stream.len() > STREAM_ENOUGH_BYTES;
+        if is_enough || append_frame(bytes, &mut stream).is_err() {
             break;
         }
     }

@@ -36,7 +36,12 @@ fn check(bytes: &mut Unstructured) -> Result<()> {
     let grid_km = draw::range_km(bytes)?;
     check_distance(a, b);
     let distance_km = earth::geodesic_m(a, b) / 1000.0;
-    for range_km in [range_km, distance_km, distance_km.next_down(), distance_km.next_up()] {
+    for range_km in [
+        range_km,
+        distance_km,
+        distance_km.next_down(),
+        distance_km.next_up(),
+    ] {
         if let Ok(range) = Range::from_km(range_km) {
             check_range(a, b, range);
         }
@@ -76,7 +81,10 @@ fn check_distance(a: Degrees, b: Degrees) {
     assert_eq!(distance_m.to_bits(), geodesic_m(&to, &from).to_bits());
     assert!((distance_m - earth::geodesic_m(a, b)).abs() <= GEODESIC_M);
     let chord_m = from.chord_sq(&to).sqrt();
-    assert!((chord_m - earth::chord_m(a, b)).abs() <= CHORD_M, "{a:?} {b:?}");
+    assert!(
+        (chord_m - earth::chord_m(a, b)).abs() <= CHORD_M,
+        "{a:?} {b:?}"
+    );
     assert!(chord_m <= distance_m + CHORD_M, "{a:?} {b:?}");
 }
 

@@ -83,7 +83,11 @@ fn append_frame(bytes: &mut Unstructured, stream: &mut Vec<u8>) -> Result<()> {
             let length = bytes.int_in_range(0..=130)?.min(bytes.len());
             bytes.bytes(length)?.to_vec()
         }
-        3 => [bytes.int_in_range(990..=5010u16)?.to_be_bytes().as_slice(), b"bye"].concat(),
+        3 => [
+            bytes.int_in_range(990..=5010u16)?.to_be_bytes().as_slice(),
+            b"bye",
+        ]
+        .concat(),
         _ => vec![b'x'; bytes.int_in_range(0..=9000usize)?],
     };
     let mask: [u8; 4] = bytes.arbitrary()?;
@@ -98,7 +102,8 @@ fn append_frame(bytes: &mut Unstructured, stream: &mut Vec<u8>) -> Result<()> {
         // Longer than it need be, or without a mask, or both; or a lie.
         (length, true) => {
             stream.push(*bytes.choose(&[0xFF, 0xFE, 0x7E])?);
-            let claimed = length as u64 + u64::from(bytes.ratio(1, 2)?) * bytes.arbitrary::<u64>()? / 2;
+            let claimed =
+                length as u64 + u64::from(bytes.ratio(1, 2)?) * bytes.arbitrary::<u64>()? / 2;
             stream.extend(claimed.to_be_bytes());
         }
     }
@@ -109,10 +114,15 @@ fn append_frame(bytes: &mut Unstructured, stream: &mut Vec<u8>) -> Result<()> {
 }
 
 fn cut<'a>(stream: &'a [u8], cuts: &[u8]) -> Vec<&'a [u8]> {
-    let mut at: Vec<_> = cuts.iter().map(|cut| stream.len() * usize::from(*cut) / 256).collect();
+    let mut at: Vec<_> = cuts
+        .iter()
+        .map(|cut| stream.len() * usize::from(*cut) / 256)
+        .collect();
     at.extend([0, stream.len()]);
     at.sort_unstable();
-    at.windows(2).map(|ends| &stream[ends[0]..ends[1]]).collect()
+    at.windows(2)
+        .map(|ends| &stream[ends[0]..ends[1]])
+        .collect()
 }
 
 /// What a client was sent.
@@ -172,7 +182,10 @@ impl Client {
             assert_eq!(self.answers.close, None, "something follows a close frame");
             let (length, bytes) = match *second {
                 length @ 0..126 => (usize::from(length), bytes),
-                126 => (usize::from(u16::from_be_bytes([bytes[0], bytes[1]])), &bytes[2..]),
+                126 => (
+                    usize::from(u16::from_be_bytes([bytes[0], bytes[1]])),
+                    &bytes[2..],
+                ),
                 _ => panic!("masked, or longer than anything the server says"),
             };
             let (payload, bytes) = bytes.split_at(length);
@@ -182,7 +195,9 @@ impl Client {
                 0x8A => self.answers.pongs.push(payload.to_vec()),
                 0x89 => assert!(payload.is_empty()),
                 0x88 => {
-                    let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
+                    let code = payload
+                        .first_chunk()
+                        .map_or(1005, |code| u16::from_be_bytes(*code));
                     self.answers.close = Some(code);
                 }
                 other => panic!("{other:#x}"),
@@ -307,7 +322,10 @@ fn check(expected: &Expected, answers: &Answers) {
         (Some(Ending::Broken(code)), Some(close)) => assert_eq!(close, *code),
         (end, close) => panic!("{end:?} expected, closed with {close:?}"),
     }
-    assert!(expected.pings.starts_with(&answers.pongs), "a pong for no ping");
+    assert!(
+        expected.pings.starts_with(&answers.pongs),
+        "a pong for no ping"
+    );
     if expected.end.is_none() && answers.close.is_none() {
         assert_eq!(expected.pings.len(), answers.pongs.len());
     }

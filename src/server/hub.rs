@@ -616,11 +616,10 @@ impl Floor {
         outbox.join_session(back.session);
         let last_chat = self.lobby.last_chat(back.session);
         let line = &mut self.lines[back.session];
-        let was_told = line.left.is_some();
         // Of a chat that is over, only who takes it to go on is told, or who can't say and was never told.
         let is_interested = match seen.chat {
             Some(_) => seen.chat == last_chat,
-            None => !was_told,
+            None => line.left.is_none(),
         };
         match line.seat.take() {
             Some(seat) if is_interested || !seat.is_over() => {

@@ -264,12 +264,17 @@ pub(crate) struct Pair {
 impl Pair {
     /// Connects two clients and lets them meet at a place where nobody else waits.
     pub(crate) async fn chatting(server: &Server, place: Place) -> Self {
+        Self::in_chat(server, place).await.0
+    }
+
+    /// The same, and what their chat is called.
+    pub(crate) async fn in_chat(server: &Server, place: Place) -> (Self, Value) {
         let mut pair = Self {
             ann: V1::connect(server).await,
             bob: V1::connect(server).await,
         };
-        pair.meet(place).await;
-        pair
+        let (matched, _) = pair.meet(place).await;
+        (pair, matched["chat"].clone())
     }
 
     /// Lets the two, both idle, meet at a place where nobody else waits; returns what each was told.

@@ -15,16 +15,6 @@ fn report(chat: &Value, reason: &str) -> Value {
     json!({"type": "report", "chat": chat, "reason": reason})
 }
 
-/// Two in a chat, and what it is called.
-async fn chatting(server: &Server) -> (Pair, Value) {
-    let mut pair = Pair {
-        ann: V1::connect(server).await,
-        bob: V1::connect(server).await,
-    };
-    let (matched, _) = pair.meet(PARIS).await;
-    (pair, matched["chat"].clone())
-}
-
 /// Proves that the two, both idle, are not paired, while each is with others.
 async fn expect_kept_apart(server: &Server, pair: &mut Pair) {
     pair.ann.join(PARIS, 10.0).await;
@@ -41,7 +31,7 @@ async fn expect_kept_apart(server: &Server, pair: &mut Pair) {
 #[tokio::test]
 async fn a_block_ends_the_chat_and_keeps_the_two_apart() {
     let server = Server::start(&NO_COOL_OFF);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     let blocked = pair.ann.ask(block(&chat), "blocked").await;
     assert_eq!(blocked["chat"], chat);
     let idle = pair.ann.expect("idle").await;
@@ -55,7 +45,7 @@ async fn a_block_ends_the_chat_and_keeps_the_two_apart() {
 #[tokio::test]
 async fn either_may_block_and_both_may() {
     let server = Server::start(&NO_COOL_OFF);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     pair.bob.ask(block(&chat), "blocked").await;
     pair.bob.expect("idle").await;
     pair.ann.expect("partner_left").await;
@@ -70,7 +60,7 @@ async fn either_may_block_and_both_may() {
 #[tokio::test]
 async fn a_past_chat_can_be_blocked_when_idle_and_nobody_is_told() {
     let server = Server::start(&NO_COOL_OFF);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     pair.part().await;
     pair.bob.ask(block(&chat), "blocked").await;
     pair.bob.expect_quiet().await;
@@ -81,7 +71,7 @@ async fn a_past_chat_can_be_blocked_when_idle_and_nobody_is_told() {
 #[tokio::test]
 async fn a_past_chat_can_be_blocked_while_waiting() {
     let server = Server::start(&NO_COOL_OFF);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     pair.part().await;
     pair.bob.join(PARIS, 10.0).await;
     pair.bob.ask(block(&chat), "blocked").await;
@@ -93,7 +83,7 @@ async fn a_past_chat_can_be_blocked_while_waiting() {
 #[tokio::test]
 async fn a_past_chat_can_be_blocked_during_another() {
     let server = Server::start(&NO_COOL_OFF);
-    let (mut first, chat) = chatting(&server).await;
+    let (mut first, chat) = Pair::in_chat(&server, PARIS).await;
     first.part().await;
     let mut second = Pair {
         ann: first.bob,
@@ -113,7 +103,7 @@ async fn a_past_chat_can_be_blocked_during_another() {
 #[tokio::test]
 async fn a_block_of_one_keeps_nobody_else_away() {
     let server = Server::start(&NO_COOL_OFF);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     pair.ann.ask(block(&chat), "blocked").await;
     pair.ann.expect("idle").await;
     pair.bob.expect("partner_left").await;
@@ -130,7 +120,7 @@ async fn a_block_of_one_keeps_nobody_else_away() {
 #[tokio::test]
 async fn a_block_outlasts_the_cool_off() {
     let server = Server::start(&[("matching.rematch_cooloff_s", "1")]);
-    let (mut blocked, chat) = chatting(&server).await;
+    let (mut blocked, chat) = Pair::in_chat(&server, PARIS).await;
     let mut witnesses = Pair::chatting(&server, (0.0, 0.0)).await;
     blocked.ann.ask(block(&chat), "blocked").await;
     blocked.ann.expect("idle").await;
@@ -149,7 +139,7 @@ async fn a_block_outlasts_the_cool_off() {
 #[tokio::test]
 async fn only_chats_of_this_session_can_be_blocked_or_reported() {
     let server = Server::start(&[]);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     let mut carl = joined(&server, (0.0, 0.0), 10.0).await;
     let unknown = [
         json!(""),
@@ -171,7 +161,7 @@ async fn only_chats_of_this_session_can_be_blocked_or_reported() {
 #[tokio::test]
 async fn the_fields_of_a_block_are_checked() {
     let server = Server::start(&[]);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     for bad in [
         json!(null),
         json!(5),
@@ -192,7 +182,7 @@ async fn the_fields_of_a_block_are_checked() {
 #[tokio::test]
 async fn a_partner_is_reported_for_any_reason_and_not_told() {
     let server = Server::start(&[]);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     let reasons = ["spam", "abuse", "sexual", "minor", "threat", "other"];
     for reason in reasons {
         let reported = pair.ann.ask(report(&chat, reason), "reported").await;
@@ -214,7 +204,7 @@ async fn a_partner_is_reported_for_any_reason_and_not_told() {
 #[tokio::test]
 async fn the_fields_of_a_report_are_checked() {
     let server = Server::start(&[]);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     for (bad, field) in [
         (json!({"reason": "boring"}), "reason"),
         (json!({"reason": "Spam"}), "reason"),

@@ -650,20 +650,10 @@ fn resume_in(token: &Value, chat: &Value, last_seq: u64) -> Value {
     with(resume(token, last_seq), json!({"chat": chat}))
 }
 
-/// A pair, and the chat they are in.
-async fn chatting(server: &Server) -> (Pair, Value) {
-    let mut pair = Pair {
-        ann: V1::connect(server).await,
-        bob: V1::connect(server).await,
-    };
-    let (matched, _) = pair.meet(PARIS).await;
-    (pair, matched["chat"].clone())
-}
-
 /// Bob's connection is lost right after he asked for somebody else, and before he reads that Cleo is there,
 /// who says `words`. Returns Cleo, Bob's token, the chat that Bob knows of, and his chat with Cleo.
 async fn lost_with_an_unseen_match(server: &Server, words: &[&str]) -> (V1, Value, Value, Value) {
-    let (mut pair, known) = chatting(server).await;
+    let (mut pair, known) = Pair::in_chat(server, PARIS).await;
     for text in ["1", "2"] {
         pair.ann.say(text).await;
         pair.bob.expect_said(text).await;
@@ -708,7 +698,7 @@ async fn a_number_of_the_chat_before_is_not_from_the_future() {
 #[tokio::test]
 async fn who_did_not_hear_how_the_chat_ended_hears_it_again() {
     let server = Server::start(&[]);
-    let (mut pair, chat) = chatting(&server).await;
+    let (mut pair, chat) = Pair::in_chat(&server, PARIS).await;
     pair.ann.say("1").await;
     pair.bob.expect_said("1").await;
     pair.ann.say("2").await;
@@ -740,7 +730,7 @@ async fn who_did_not_hear_how_the_chat_ended_hears_it_again() {
 #[tokio::test]
 async fn a_chat_that_is_none_of_the_session_s_is_not_found() {
     let server = Server::start(&[]);
-    let (pair, _) = chatting(&server).await;
+    let (pair, _) = Pair::in_chat(&server, PARIS).await;
     let (_ann, token) = bob_away(pair).await;
     let mut bob = V1::connect(&server).await;
     let foreign = resume_in(&token, &json!("0123456789abcdef"), 0);

@@ -15,8 +15,8 @@ const PARIS: &str = "48.8566,2.3522";
 struct Chat {
     child: Child,
     stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
-    seen: Vec<String>,
+    lines: Receiver<(usize, String)>,
+    seen: Vec<(usize, String)>,
 }
 
 impl Chat {
@@ -33,12 +33,12 @@ impl Chat {
             Box::new(child.stdout.take().expect("stdout is piped")),
             Box::new(child.stderr.take().expect("stderr is piped")),
         ];
-        for pipe in pipes {
+        for (number, pipe) in pipes.into_iter().enumerate() {
             let sender = sender.clone();
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                     // Nobody listens any more once the test has what it wanted.
-                    let _ = sender.send(line);
+                    let _ = sender.send((number, line));
                 }
             });
         }
@@ -63,14 +63,24 @@ impl Chat {
         self.stdin = None;
     }
 
-    /// Waits for a line that begins so, passing over others, and returns it.
+    /// Waits for a line that begins so, passing over others before it on the same pipe, and returns it. Between
+    /// the two pipes there is no order.
     #[track_caller]
     fn expect(&mut self, start: &str) -> String {
         let until = Instant::now() + WAIT;
         loop {
+            let is_it = |(_, line): &(usize, String)| line.starts_with(start);
+            if let Some(at) = self.seen.iter().position(is_it) {
+                let (pipe, line) = self.seen.remove(at);
+                let mut index = 0;
+                self.seen.retain(|(other, _)| {
+                    index += 1;
+                    index > at || *other != pipe
+                });
+                return line;
+            }
             let left = until.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
-                Ok(line) if line.starts_with(start) => return line,
                 Ok(line) => self.seen.push(line),
                 Err(error) => panic!("no line {start:?} ({error}), but {:#?}", self.seen),
             }
@@ -88,7 +98,7 @@ impl Chat {
                 .lines
                 .recv_timeout(until.saturating_duration_since(Instant::now()))
             {
-                Ok(line) => rest.push(line),
+                Ok((_, line)) => rest.push(line),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("it goes on: {rest:#?}"),
             }

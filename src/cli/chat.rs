@@ -17,6 +17,7 @@ pub(super) use args::ChatArgs;
 use super::EXIT_USAGE;
 use anyhow::bail;
 use connection::{Connection, Received};
+use futures_util::FutureExt as _;
 use input::Input;
 use screen::Screen;
 use session::{Session, Step};
@@ -51,6 +52,7 @@ pub(super) async fn run(args: ChatArgs) -> anyhow::Result<ExitCode> {
         connection,
         screen: Screen::new(input.printer.take()),
         typing: OwnTyping::default(),
+        unsent_ack: None,
     };
     let stop = StopSignals::new()?;
     let outcome = talk.run(steps, input.lines, input.typing, stop).await;
@@ -66,6 +68,9 @@ struct Talk {
     connection: Connection,
     screen: Screen,
     typing: OwnTyping,
+    /// An acknowledgement that waits for whatever has come already, since the last one counts for all. If each
+    /// were sent, those on their way when the partner leaves would be as many mistakes.
+    unsent_ack: Option<serde_json::Value>,
 }
 
 /// Whether the program goes on.
@@ -91,11 +96,15 @@ impl Talk {
             if self.session.is_ending() {
                 ending_at.get_or_insert_with(|| Instant::now() + ENDING_MAX);
             }
+            if self.unsent_ack.is_some() {
+                if let Some(received) = self.connection.receive().now_or_never() {
+                    steps = self.received(received)?;
+                    continue;
+                }
+                self.send_ack().await;
+            }
             steps = tokio::select! {
-                received = self.connection.receive() => match received {
-                    Received::Text(message) => self.session.heard(&message),
-                    Received::End(code) => bail!(self.session.lost(code)),
-                },
+                received = self.connection.receive() => self.received(received)?,
                 line = lines.recv(), if self.session.wants_line() => self.entered(line),
                 is_typing = next_key(&mut keys) => self.typed(is_typing),
                 () = stop.received() => self.session.stopped(),
@@ -109,16 +118,36 @@ impl Talk {
         })
     }
 
+    fn received(&mut self, received: Received) -> anyhow::Result<Vec<Step>> {
+        match received {
+            Received::Text(message) => Ok(self.session.heard(&message)),
+            Received::End(code) => bail!(self.session.lost(code)),
+        }
+    }
+
+    async fn send_ack(&mut self) {
+        if let Some(ack) = self.unsent_ack.take() {
+            self.connection.send(&ack).await;
+        }
+    }
+
     async fn perform(&mut self, steps: Vec<Step>) -> anyhow::Result<Flow> {
         for step in steps {
             match step {
-                Step::Send(message) => self.connection.send(&message).await,
+                Step::Send(message) if message["type"] == "ack" => self.unsent_ack = Some(message),
+                Step::Send(message) => {
+                    self.send_ack().await;
+                    self.connection.send(&message).await;
+                }
                 Step::Show(line) => match self.screen.show(&line) {
                     // Whoever read along has had enough.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Flow::End),
                     shown => shown?,
                 },
-                Step::Close => return Ok(Flow::End),
+                Step::Close => {
+                    self.send_ack().await;
+                    return Ok(Flow::End);
+                }
                 Step::Fail(why) => bail!(why),
             }
         }

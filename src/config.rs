@@ -40,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who may connect.
     pub security: Security,
+    /// What connections are encrypted with.
+    pub tls: Tls,
     /// What is logged.
     pub log: Log,
 }
@@ -84,6 +86,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// How long a connection may say nothing at first, in s.
     pub first_message_s: f64,
+    /// How long a TLS handshake may take, in s.
+    pub tls_handshake_s: f64,
     /// How long a request's head may take, in s.
     pub request_head_s: f64,
     /// How long the end of a connection may take after it was decided, in s.
@@ -123,6 +127,16 @@ pub struct Security {
     pub allowed_origins: Vec<String>,
 }
 
+/// What connections are encrypted with: both files, or none for plain connections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file with the server's certificate, and after it those that lead from it to an authority.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file with the certificate's private key.
+    pub key: Option<PathBuf>,
+}
+
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +167,7 @@ impl Default for Config {
                 max_message_bytes: 8192,
                 max_connections: 0,
                 first_message_s: 10.0,
+                tls_handshake_s: 10.0,
                 request_head_s: 5.0,
                 close_s: 5.0,
                 outbox_bytes: 65_536,
@@ -169,6 +184,7 @@ impl Default for Config {
                 stop_s: 20.0,
             },
             security: Security::default(),
+            tls: Tls::default(),
             log: Log {
                 level: "info".to_owned(),
             },
@@ -223,6 +239,7 @@ impl Config {
             privacy,
             matching,
             limits,
+            tls,
             ..
         } = self;
         let numbers = [
@@ -231,6 +248,7 @@ impl Config {
             ("limits.max_message_bytes", limits.max_message_bytes as f64),
             ("limits.max_connections", limits.max_connections as f64),
             ("limits.first_message_s", limits.first_message_s),
+            ("limits.tls_handshake_s", limits.tls_handshake_s),
             ("limits.request_head_s", limits.request_head_s),
             ("limits.close_s", limits.close_s),
             ("limits.outbox_bytes", limits.outbox_bytes as f64),
@@ -264,6 +282,11 @@ impl Config {
                 "matching.widen_factor",
                 matching.widen_factor > 1.0 && matching.widen_factor <= 100.0,
             ),
+            (
+                "tls.certificate",
+                tls.certificate.is_some() || tls.key.is_none(),
+            ),
+            ("tls.key", tls.key.is_some() || tls.certificate.is_none()),
             (
                 "log.level",
                 tracing_subscriber::EnvFilter::try_new(&self.log.level).is_ok(),

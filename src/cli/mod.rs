@@ -5,6 +5,7 @@ mod check_config;
 mod serve;
 
 use crate::config::{Config, ConfigError, Sources};
+use crate::server::ServerError;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -93,7 +94,8 @@ pub fn run() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("whisperchat: {error:#}");
-        if error.is::<ConfigError>() {
+        let server_error = error.downcast_ref::<ServerError>();
+        if error.is::<ConfigError>() || matches!(server_error, Some(ServerError::Tls(_))) {
             ExitCode::from(EXIT_USAGE)
         } else {
             ExitCode::FAILURE

@@ -1,7 +1,7 @@
 //! `whisperchat serve`: runs the server until it is asked to stop.
 
 use super::ConfigArgs;
-use crate::server::Server;
+use crate::server::{Reloader, Server};
 use anyhow::Context as _;
 use clap::Args;
 use std::io::{IsTerminal as _, Write as _};
@@ -28,6 +28,7 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             let server = Server::bind(config).await?;
             // Before anybody can know that the server is there, and stop it.
             let stop = stop_on_signal()?;
+            reload_on_signal(server.reloader())?;
             announce(&server)?;
             server.run(stop).await;
             Ok(ExitCode::SUCCESS)
@@ -58,15 +59,23 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 /// Says where the server is and how to try it.
 fn announce(server: &Server) -> anyhow::Result<()> {
     let address = server.local_addr()?;
+    let (http, ws) = if server.is_tls() {
+        ("https", "wss")
+    } else {
+        ("http", "ws")
+    };
     let mut out = std::io::stdout().lock();
-    writeln!(out, "WhisperChat listens on http://{address}")?;
-    writeln!(out, "  in a browser:  open http://{address} in two windows")?;
+    writeln!(out, "WhisperChat listens on {http}://{address}")?;
+    writeln!(
+        out,
+        "  in a browser:  open {http}://{address} in two windows"
+    )?;
     let program = std::env::args()
         .next()
         .unwrap_or_else(|| "whisperchat".to_owned());
     writeln!(
         out,
-        "  in a terminal: {program} chat --server ws://{address} --at 48.8566,2.3522 --range 50 --name ann"
+        "  in a terminal: {program} chat --server {ws}://{address} --at 48.8566,2.3522 --range 50 --name ann"
     )?;
     if let Some(address) = server.admin_addr() {
         writeln!(out, "  for operators: http://{}/readyz", address?)?;
@@ -77,6 +86,20 @@ fn announce(server: &Server) -> anyhow::Result<()> {
         server.connections_max()
     )?;
     out.flush()?;
+    Ok(())
+}
+
+/// Each SIGHUP has the files read again that the settings name.
+fn reload_on_signal(reloader: Reloader) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match reloader.reload() {
+                Ok(()) => tracing::info!("reloaded"),
+                Err(error) => tracing::error!(%error, "nothing was reloaded"),
+            }
+        }
+    });
     Ok(())
 }
 

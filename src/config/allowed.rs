@@ -7,6 +7,7 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("limits.max_message_bytes", 512.0, 65_536.0, ""),
     ("limits.max_connections", 0.0, 10_000_000.0, ""),
     ("limits.first_message_s", 0.1, 3600.0, " seconds"),
+    ("limits.tls_handshake_s", 0.1, 60.0, " seconds"),
     ("limits.request_head_s", 0.1, 60.0, " seconds"),
     ("limits.close_s", 0.1, 60.0, " seconds"),
     ("limits.outbox_bytes", 16_384.0, 16_777_216.0, ""),
@@ -54,6 +55,14 @@ const OTHERS: &[(&str, &str)] = &[
         r#"must be a list of origins, such as ["https://chat.example"]"#,
     ),
     (
+        "tls.certificate",
+        "must be the path of a PEM file, set together with `tls.key`",
+    ),
+    (
+        "tls.key",
+        "must be the path of a PEM file, set together with `tls.certificate`",
+    ),
+    (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
     ),
@@ -90,6 +99,8 @@ mod tests {
     fn every_setting_has_words() {
         let mut config = crate::config::Config::default();
         config.admin_listen = Some(config.listen);
+        config.tls.certificate = Some("certificate.pem".into());
+        config.tls.key = Some("key.pem".into());
         let table = toml::Table::try_from(config).unwrap();
         for (key, value) in &table {
             let keys = match value.as_table() {

@@ -1,9 +1,11 @@
 //! Accepting connections, and refusing them before descriptors run out.
 
 use super::connection::{self, Rules};
+use super::credentials::Credentials;
 use super::hub::Hub;
 use super::listener::Listener;
-use super::{admin, http};
+use super::tls::TlsError;
+use super::{admin, credentials, http};
 use crate::config::{Config, seconds};
 use rand::rngs::StdRng;
 use std::io;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,17 +56,41 @@ pub struct Census {
 
 /// Why a server can't start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({setting}): {cause}")]
-pub struct ServerError {
-    address: SocketAddr,
-    setting: &'static str,
-    cause: io::Error,
+pub enum ServerError {
+    /// An address can't be listened on.
+    #[error("cannot listen on {address} ({setting}): {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The setting that names it.
+        setting: &'static str,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The certificate and its key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Reads anew what the settings name, while the server runs.
+#[derive(Debug, Clone)]
+pub struct Reloader(Arc<Shared>);
+
+impl Reloader {
+    /// Reads the certificate and its key again, for connections to come.
+    ///
+    /// # Errors
+    /// [`TlsError`] if they can't be used; then the old ones stay in force.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        self.0.credentials.reload(&self.0.config)
+    }
 }
 
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: Config,
+    pub(super) credentials: Credentials,
     pub(super) rules: Arc<Rules>,
     /// Cancelled when the server begins to stop.
     pub(super) stopping: CancellationToken,
@@ -115,19 +142,30 @@ impl Server<TcpListener> {
     /// that leaves room for, unless the settings say fewer.
     ///
     /// # Errors
-    /// [`ServerError`] if an address can't be listened on.
+    /// [`ServerError`] if a file that the settings name can't be used, or an address can't be listened on.
     #[expect(
         clippy::unused_async,
         reason = "sockets need a runtime; so it can't be called without one"
     )]
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let credentials = Credentials::load(&config)?;
         let listener = listen(config.listen, "listen")?;
         let admin_listener = match config.admin_listen {
             Some(address) => Some(listen(address, "admin_listen")?),
             None => None,
         };
         let hub = Hub::new(&config);
-        Ok(Self::assemble(config, listener, admin_listener, hub))
+        let server = Self::assemble(config, credentials, listener, admin_listener, hub);
+        Ok(server)
+    }
+
+    /// Checks the files that the settings name as [`bind`](Self::bind) does, and refuses a certificate that
+    /// is out of date as well.
+    ///
+    /// # Errors
+    /// [`ServerError::Tls`] if one of them can't be used.
+    pub fn check_files(config: &Config) -> Result<(), ServerError> {
+        Ok(credentials::check(config)?)
     }
 
     /// Where operators connect, if anywhere.
@@ -140,16 +178,17 @@ impl Server<TcpListener> {
 }
 
 impl<L: Listener> Server<L> {
-    /// A server that accepts from any listener, and has no other for operators. Who knows where `random`
-    /// starts can foretell every token: this is for simulations.
+    /// A server that accepts from any listener, without TLS, and has no other for operators. Who knows where
+    /// `random` starts can foretell every token: this is for simulations.
     #[doc(hidden)]
     pub fn with_listener(config: Config, listener: L, random: StdRng) -> Self {
         let hub = Hub::with_random(&config, random);
-        Self::assemble(config, listener, None, hub)
+        Self::assemble(config, Credentials::default(), listener, None, hub)
     }
 
     fn assemble(
         config: Config,
+        credentials: Credentials,
         listener: L,
         admin_listener: Option<TcpListener>,
         hub: Hub,
@@ -185,6 +224,7 @@ impl<L: Listener> Server<L> {
             admin_listener,
             shared: Arc::new(Shared {
                 config,
+                credentials,
                 rules: Arc::new(rules),
                 stopping: CancellationToken::new(),
                 seats: Arc::new(Seats {
@@ -202,6 +242,16 @@ impl<L: Listener> Server<L> {
     /// If the operating system does not say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Whether people connect by TLS.
+    pub fn is_tls(&self) -> bool {
+        self.shared.credentials.is_tls()
+    }
+
+    /// What reads the files anew that the settings name, while the server runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.shared))
     }
 
     /// How many WebSocket connections there may be at once.
@@ -233,8 +283,15 @@ impl<L: Listener> Server<L> {
         } = self;
         let tasks = TaskTracker::new();
         let timer = tokio::spawn({
-            let rules = Arc::clone(&shared.rules);
-            async move { tokio::join!(rules.hub.run_timer(), rules.hub.run_wheel()) }
+            let shared = Arc::clone(&shared);
+            async move {
+                let hub = &shared.rules.hub;
+                tokio::join!(
+                    hub.run_timer(),
+                    hub.run_wheel(),
+                    credentials::watch(&shared)
+                )
+            }
         });
         let admin = admin_listener
             .map(|listener| tokio::spawn(admin::serve(listener, Arc::clone(&shared))));
@@ -273,7 +330,7 @@ fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, Ser
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    listen().map_err(|cause| ServerError {
+    listen().map_err(|cause| ServerError::Listen {
         address,
         setting,
         cause,
@@ -291,7 +348,14 @@ async fn accept(listener: &impl Listener, shared: &Arc<Shared>, tasks: &TaskTrac
         match listener.accept().await {
             Ok((stream, _)) => {
                 has_complained = false;
-                tasks.spawn(serve(stream, Arc::clone(shared), permit));
+                // Two kinds of task, so that a plain connection has no room for what TLS needs.
+                match shared.credentials.tls() {
+                    None => tasks.spawn(serve(stream, Arc::clone(shared), permit)),
+                    Some(tls) => {
+                        let acceptor = TlsAcceptor::from(tls);
+                        tasks.spawn(serve_tls(stream, acceptor, Arc::clone(shared), permit))
+                    }
+                };
             }
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
@@ -314,6 +378,31 @@ fn is_of_one_client(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionRefused
     )
+}
+
+/// One connection that begins with a TLS handshake.
+async fn serve_tls<S>(
+    stream: S,
+    acceptor: TlsAcceptor,
+    shared: Arc<Shared>,
+    permit: OwnedSemaphorePermit,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let limit = seconds(shared.config.limits.tls_handshake_s);
+    // Boxed for the same reason as HTTP.
+    let handshake = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
+    // Who is not through when the server begins to stop has nothing to lose.
+    let is_stopping = shared.stopping.is_cancelled();
+    let outcome = tokio::select! {
+        outcome = handshake => outcome,
+        () = shared.stopping.cancelled(), if !is_stopping => return,
+    };
+    match outcome {
+        Ok(Ok(stream)) => serve(stream, shared, permit).await,
+        Ok(Err(error)) => tracing::debug!(%error, "no TLS handshake"),
+        Err(_) => tracing::debug!("the TLS handshake took too long"),
+    }
 }
 
 /// One connection from its first byte to its last.
@@ -339,6 +428,16 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll};
     use tokio::io::ReadBuf;
+
+    /// What a plain connection's task takes, before it has anything to remember.
+    const TASK_MAX_BYTES: usize = 504;
+
+    fn here() -> Config {
+        Config {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            ..Config::default()
+        }
+    }
 
     /// A client that was gone right after its request: nothing can be written to it.
     struct Gone(&'static [u8]);
@@ -376,13 +475,22 @@ mod tests {
         }
     }
 
+    /// Everybody who is connected costs this much before anything else.
+    #[tokio::test]
+    async fn a_plain_connection_has_no_room_for_tls() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let there = listener.local_addr().unwrap();
+        let stream = tokio::net::TcpStream::connect(there).await.unwrap();
+        let shared = Server::bind(here()).await.unwrap().shared;
+        let permit = Arc::clone(&shared.connections).acquire_owned().await;
+        let task = serve(stream, shared, permit.unwrap());
+        let bytes = size_of_val(&task);
+        assert!(bytes <= TASK_MAX_BYTES, "{bytes} bytes");
+    }
+
     #[tokio::test]
     async fn an_upgrade_whose_answer_cannot_be_sent_gives_its_seat_back() {
-        let config = Config {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            ..Config::default()
-        };
-        let shared = Server::bind(config).await.unwrap().shared;
+        let shared = Server::bind(here()).await.unwrap().shared;
         let permit = Arc::clone(&shared.connections).acquire_owned().await;
         let client = Gone(
             b"GET /v1/ws HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

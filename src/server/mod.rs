@@ -2,6 +2,7 @@
 //!
 //! - `listener`: where connections come from
 //! - `listen`: accepting, and refusing before descriptors run out
+//! - `tls`, `credentials`: the certificate and its key, and what becomes of it when the files change
 //! - `http`: routes, the rules of the upgrade, the page
 //! - `gate`: which frames a client may send, decided from their headers
 //! - `frames`: whole frames through `fastwebsockets`, in memory
@@ -16,6 +17,7 @@
 
 mod admin;
 mod connection;
+mod credentials;
 mod frames;
 mod gate;
 mod http;
@@ -27,6 +29,8 @@ mod outbox;
 mod page;
 #[doc(hidden)]
 pub mod simulated;
+mod tls;
 
-pub use listen::{Census, Server, ServerError};
+pub use listen::{Census, Reloader, Server, ServerError};
 pub use listener::Listener;
+pub use tls::TlsError;

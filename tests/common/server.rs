@@ -3,13 +3,14 @@
 use super::{WAIT, within};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// What the server prints before the address it listens at.
-const ADDRESS_MARK: &str = "http://127.0.0.1:";
+/// What the server prints before the address it listens at, after `http` or `https`.
+const ADDRESS_MARK: &str = "://127.0.0.1:";
 
 /// A running server, killed when dropped.
 pub(crate) struct Server {
@@ -33,19 +34,27 @@ impl Server {
         Self::spawn(shell, settings)
     }
 
+    /// The same with settings in a file, which win over none of those.
+    pub(crate) fn with_file(file: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whisperchat"));
+        command.env("WHISPERCHAT_CONFIG", file);
+        Self::spawn(command, settings)
+    }
+
+    /// What comes of starting a server with settings that it can't be started with: exit status, standard
+    /// output, standard error.
+    pub(crate) fn refused(settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whisperchat"));
+        let output = prepare(&mut command, settings)
+            .output()
+            .expect("the binary was built for this test");
+        let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+        let code = output.status.code();
+        (code, text(output.stdout), text(output.stderr))
+    }
+
     fn spawn(mut command: Command, settings: &[(&str, &str)]) -> Self {
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("WHISPERCHAT_") {
-                command.env_remove(name);
-            }
-        }
-        for (key, value) in settings {
-            let name = key.to_uppercase().replace('.', "__");
-            command.env(format!("WHISPERCHAT_{name}"), value);
-        }
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
+        let mut child = prepare(&mut command, settings)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -171,6 +180,23 @@ impl Drop for Server {
             eprintln!("the server printed:\n{printed}");
         }
     }
+}
+
+/// Serving on a free port with these settings, and none from the environment of whoever runs the tests.
+fn prepare<'a>(command: &'a mut Command, settings: &[(&str, &str)]) -> &'a mut Command {
+    for (name, _) in std::env::vars_os() {
+        let is_set_here = command.get_envs().any(|(set, _)| set == name);
+        if name.to_string_lossy().starts_with("WHISPERCHAT_") && !is_set_here {
+            command.env_remove(name);
+        }
+    }
+    for (key, value) in settings {
+        let name = key.to_uppercase().replace('.', "__");
+        command.env(format!("WHISPERCHAT_{name}"), value);
+    }
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdin(Stdio::null())
 }
 
 fn send_signal(signal: &str, pid: u32) {

@@ -1,0 +1,140 @@
+//! What is read from files beside the settings, and read again when the files change.
+//!
+//! The files are looked at every few seconds. That needs no help from the system, works for files that are
+//! written in place, renamed over or linked elsewhere, and costs nothing that could be measured.
+
+use super::listen::Shared;
+use super::tls::{self, TlsError, read_bounded};
+use crate::config::Config;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use rustls::ServerConfig;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What is in force.
+#[derive(Debug, Default)]
+pub(super) struct Credentials {
+    /// What TLS is spoken with; `None` if connections are plain.
+    tls: Option<ArcSwap<ServerConfig>>,
+    seen: Mutex<Seen>,
+}
+
+/// What the files hold, as far as is needed to notice a change.
+#[derive(Debug, Default)]
+struct Seen {
+    /// When they were last read to be used.
+    used: u64,
+    /// When they were last looked at, if that was something new. Two files can't be replaced at once, so
+    /// what is new is used when it is the same twice.
+    changing: Option<u64>,
+}
+
+impl Credentials {
+    /// Reads what the settings name. A certificate that is out of date is used all the same: it is no worse
+    /// than none, and the system's clock may be what is wrong.
+    pub(super) fn load(config: &Config) -> Result<Self, TlsError> {
+        let used = fingerprint(config);
+        let pair = tls::load(&config.tls)?;
+        if let Some(Err(error)) = pair.as_ref().map(|pair| &pair.validity) {
+            tracing::error!(%error, "clients will refuse this certificate");
+        }
+        Ok(Self {
+            tls: pair.map(|pair| ArcSwap::new(pair.config)),
+            seen: Mutex::new(Seen {
+                used,
+                changing: None,
+            }),
+        })
+    }
+
+    /// What TLS is spoken with; `None` if connections are plain.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.as_ref().map(ArcSwap::load_full)
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Reads everything again, for connections to come. If any of it can't be used, all stays as it is.
+    pub(super) fn reload(&self, config: &Config) -> Result<(), TlsError> {
+        // Taken first: what changes while it is read is noticed the next time.
+        let used = fingerprint(config);
+        *self.seen.lock() = Seen {
+            used,
+            changing: None,
+        };
+        let pair = tls::load(&config.tls)?;
+        if let (Some(current), Some(pair)) = (&self.tls, pair) {
+            pair.validity?;
+            current.store(pair.config);
+        }
+        Ok(())
+    }
+
+    /// Whether the files have changed since they were last read, and have stopped changing.
+    fn has_changed(&self, config: &Config) -> bool {
+        let found = fingerprint(config);
+        let mut seen = self.seen.lock();
+        if found == seen.used {
+            seen.changing = None;
+            return false;
+        }
+        seen.changing.replace(found) == Some(found)
+    }
+}
+
+/// Whether what the settings name can be used, at this time.
+pub(super) fn check(config: &Config) -> Result<(), TlsError> {
+    tls::load(&config.tls)?.map_or(Ok(()), |pair| pair.validity)
+}
+
+/// Uses the files anew whenever they have changed, for as long as it is polled.
+pub(super) async fn watch(shared: &Arc<Shared>) {
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if files(&shared.config).next().is_none() {
+            continue;
+        }
+        let shared = Arc::clone(shared);
+        let look = move || {
+            let credentials = &shared.credentials;
+            if credentials.has_changed(&shared.config) {
+                report(&credentials.reload(&shared.config));
+            }
+        };
+        // Only a panic could keep it from its end, and that has been logged.
+        let _ = tokio::task::spawn_blocking(look).await;
+    }
+}
+
+fn report(reloaded: &Result<(), TlsError>) {
+    match reloaded {
+        Ok(()) => tracing::info!("the certificate was read again"),
+        Err(error) => tracing::error!(%error, "the certificate in force is kept"),
+    }
+}
+
+/// Every file that the settings name.
+fn files(config: &Config) -> impl Iterator<Item = &Path> {
+    let files = [&config.tls.certificate, &config.tls.key];
+    files.into_iter().flatten().map(PathBuf::as_path)
+}
+
+/// Tells one state of the files from another.
+fn fingerprint(config: &Config) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for file in files(config) {
+        let content = read_bounded(file).map_err(|error| error.kind());
+        content.hash(&mut hasher);
+    }
+    hasher.finish()
+}

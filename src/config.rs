@@ -5,6 +5,7 @@
 
 mod allowed;
 mod problem;
+mod reload;
 
 use crate::dialect::Bounds;
 use crate::geo::{MAX_RANGE_KM, PrivacyGrid, Range};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use problem::ConfigError;
+pub use reload::Change;
 
 /// What every variable of the environment that is a setting begins with.
 pub const ENV_PREFIX: &str = "WHISPERCHAT_";

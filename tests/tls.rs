@@ -460,3 +460,43 @@ async fn without_a_certificate_connections_are_plain() {
     server.printed(" reloaded").await;
     pair.expect_undisturbed().await;
 }
+
+#[tokio::test]
+async fn other_files_may_be_named_while_the_server_runs() {
+    let (old, new) = (Identity::new(), Identity::new());
+    let (old_files, new_files) = (Files::new(&old), Files::new(&new));
+    let origins = "allowed_origins = [\"https://friend.example\"]";
+    let naming = |files: &Files, origins: &str| {
+        let (certificate, key) = (name(&files.certificate), name(&files.key));
+        format!("security.{origins}\n[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n")
+    };
+    let folder = tempfile::tempdir().expect("folders can be made");
+    let settings = folder.path().join("whisperchat.toml");
+    let write = |text: &str| fs::write(&settings, text).expect("files can be written");
+    write(&naming(&old_files, "allowed_origins = []"));
+    let server = Server::with_file(&settings, &[]);
+    let (mut ann, mut bob) = chatting(&server, &old).await;
+
+    // With a pair that can't be used, nothing of the file is.
+    fs::write(&new_files.key, &old.key).expect("files can be written");
+    write(&naming(&new_files, origins));
+    server.signal("-HUP");
+    let printed = server.printed("is not the key of").await;
+    assert!(printed.contains("nothing was reloaded"), "{printed}");
+    assert_eq!(shows(&server, [&old, &new]).await, "old");
+
+    new_files.hold(&new);
+    server.signal("-HUP");
+    let changed = r#"changed="security.allowed_origins, tls.certificate, tls.key""#;
+    server.printed(changed).await;
+    assert_eq!(shows(&server, [&old, &new]).await, "new");
+    ann.say("still here?", &mut bob).await;
+
+    // Without TLS it would have to listen anew.
+    write("");
+    server.signal("-HUP");
+    server
+        .printed(r#"settings="tls.certificate, tls.key""#)
+        .await;
+    assert_eq!(shows(&server, [&old, &new]).await, "new");
+}

@@ -5,7 +5,7 @@ use crate::server::Server;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub(super) fn run(args: ConfigArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let config = args.load()?;
     Server::check_files(&config)?;
     let mut out = std::io::stdout().lock();

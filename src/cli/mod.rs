@@ -69,15 +69,18 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl ConfigArgs {
-    fn load(self) -> Result<Config, ConfigError> {
-        let addresses = [("listen", self.listen), ("admin_listen", self.admin_listen)];
+    fn load(&self) -> Result<Config, ConfigError> {
+        let addresses = [
+            ("listen", &self.listen),
+            ("admin_listen", &self.admin_listen),
+        ];
         let flags = addresses
             .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-            .chain(self.set)
+            .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
+            .chain(self.set.iter().cloned())
             .collect();
         Config::load(&Sources {
-            file: self.config,
+            file: self.config.clone(),
             flags,
         })
     }
@@ -90,7 +93,7 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(args),
         Command::Chat(args) => current_thread(chat::run(args)),
-        Command::CheckConfig(args) => check_config::run(args),
+        Command::CheckConfig(args) => check_config::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("whisperchat: {error:#}");

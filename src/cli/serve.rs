@@ -19,7 +19,7 @@ pub(super) struct ServeArgs {
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    log_to_stderr(&config.log.level)?;
+    let log_level = log_to_stderr(&config.log.level)?;
     std::panic::set_hook(Box::new(log_panic));
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -28,20 +28,26 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
             let server = Server::bind(config).await?;
             // Before anybody can know that the server is there, and stop it.
             let stop = stop_on_signal()?;
-            reload_on_signal(server.reloader())?;
+            reload_on_signal(args.config, server.reloader(), log_level)?;
             announce(&server)?;
             server.run(stop).await;
             Ok(ExitCode::SUCCESS)
         })
 }
 
-fn log_to_stderr(level: &str) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(level).context("log.level")?)
+/// Changes what is logged.
+type LogLevel = Box<dyn Fn(&str) -> anyhow::Result<()> + Send>;
+
+fn log_to_stderr(level: &str) -> anyhow::Result<LogLevel> {
+    let filter = |level: &str| EnvFilter::try_new(level).context("log.level");
+    let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    Ok(())
+        .with_env_filter(filter(level)?)
+        .with_filter_reloading();
+    let handle = builder.reload_handle();
+    builder.init();
+    Ok(Box::new(move |level| Ok(handle.reload(filter(level)?)?)))
 }
 
 /// Logs where a panic happened; what it says only if that was written into the program, as a message put
@@ -89,17 +95,34 @@ fn announce(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each SIGHUP has the files read again that the settings name.
-fn reload_on_signal(reloader: Reloader) -> anyhow::Result<()> {
+/// Each SIGHUP has the settings read again, and the files that they name.
+fn reload_on_signal(
+    args: ConfigArgs,
+    reloader: Reloader,
+    log_level: LogLevel,
+) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match reloader.reload() {
-                Ok(()) => tracing::info!("reloaded"),
-                Err(error) => tracing::error!(%error, "nothing was reloaded"),
+            if let Err(error) = reload(&args, &reloader, &log_level) {
+                tracing::error!("nothing was reloaded: {error:#}");
             }
         }
     });
+    Ok(())
+}
+
+fn reload(args: &ConfigArgs, reloader: &Reloader, log_level: &LogLevel) -> anyhow::Result<()> {
+    let change = reloader.reload(&args.load()?)?;
+    log_level(&change.config.log.level)?;
+    tracing::info!(changed = change.changed().join(", "), "reloaded");
+    let waiting = change.needs_restart();
+    if !waiting.is_empty() {
+        tracing::warn!(
+            settings = waiting.join(", "),
+            "in force only after a restart"
+        );
+    }
     Ok(())
 }
 

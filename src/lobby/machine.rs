@@ -119,6 +119,11 @@ impl Lobby {
         }
     }
 
+    /// Goes on by other settings. What has begun keeps the deadlines it was given.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// How many sessions there are, those without a connection included.
     pub fn len(&self) -> usize {
         self.sessions.len()

@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(seconds(shared.config.limits.request_head_s))
+                .header_read_timeout(seconds(shared.config().limits.request_head_s))
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             if let Err(error) = served {

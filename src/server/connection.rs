@@ -8,11 +8,13 @@ use super::frames::{self, Batch, Received};
 use super::gate::{Gate, Violation};
 use super::hub::{ChatSeat, Hub};
 use super::outbox::{Outbox, Taken};
+use crate::config::{Config, seconds};
 use crate::conversation::ConversationError;
 use crate::dialect::v1::{self, Request};
 use crate::dialect::{Bounds, CloseCode, Dialect, ErrorCode, Outgoing, WireError, classic};
 use crate::lobby::{Command, Departure, MessageId};
 use crate::moment::Moment;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -46,8 +48,19 @@ pub(super) struct Rules {
     pub(super) hub: Hub,
     pub(super) bounds: Bounds,
     pub(super) message_max_bytes: usize,
-    pub(super) errors_per_minute: usize,
-    pub(super) close_timeout: Duration,
+    /// The settings in force, for what is asked for seldom.
+    pub(super) config: ArcSwap<Config>,
+}
+
+impl Rules {
+    pub(super) fn new(config: Config, hub: Hub) -> Self {
+        Self {
+            hub,
+            bounds: config.bounds(),
+            message_max_bytes: config.limits.max_message_bytes,
+            config: ArcSwap::from_pointee(config),
+        }
+    }
 }
 
 /// How a connection ended, for the log.
@@ -132,7 +145,7 @@ impl<S> Connection<S> {
         let timeout = match end {
             // Nobody listens.
             End::ByServer(CloseCode::NoPong) | End::Lost => Duration::ZERO,
-            End::ByServer(_) | End::ByClient(_) => self.rules.close_timeout,
+            End::ByServer(_) | End::ByClient(_) => seconds(self.rules.config.load().limits.close_s),
         };
         self.closing.get_or_insert_with(|| Closing {
             end,
@@ -320,7 +333,7 @@ impl<S> Connection<S> {
         self.errors
             .retain(|at| now.millis_since(*at) < ERROR_SPAN_MS);
         self.errors.push(now);
-        (self.errors.len() >= self.rules.errors_per_minute)
+        (self.errors.len() >= self.rules.config.load().limits.errors_per_minute)
             .then(|| self.hang_up(CloseCode::ProtocolAbuse, "too many errors"))
     }
 

@@ -3,7 +3,6 @@
 //! The files are looked at every few seconds. That needs no help from the system, works for files that are
 //! written in place, renamed over or linked elsewhere, and costs nothing that could be measured.
 
-use super::listen::Shared;
 use super::tls::{self, TlsError, read_bounded};
 use crate::config::Config;
 use arc_swap::ArcSwap;
@@ -15,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(2);
+pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 /// What is in force.
 #[derive(Debug, Default)]
@@ -79,7 +78,7 @@ impl Credentials {
     }
 
     /// Whether the files have changed since they were last read, and have stopped changing.
-    fn has_changed(&self, config: &Config) -> bool {
+    pub(super) fn has_changed(&self, config: &Config) -> bool {
         let found = fingerprint(config);
         let mut seen = self.seen.lock();
         if found == seen.used {
@@ -95,32 +94,9 @@ pub(super) fn check(config: &Config) -> Result<(), TlsError> {
     tls::load(&config.tls)?.map_or(Ok(()), |pair| pair.validity)
 }
 
-/// Uses the files anew whenever they have changed, for as long as it is polled.
-pub(super) async fn watch(shared: &Arc<Shared>) {
-    let mut ticks = tokio::time::interval(LOOK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if files(&shared.config).next().is_none() {
-            continue;
-        }
-        let shared = Arc::clone(shared);
-        let look = move || {
-            let credentials = &shared.credentials;
-            if credentials.has_changed(&shared.config) {
-                report(&credentials.reload(&shared.config));
-            }
-        };
-        // Only a panic could keep it from its end, and that has been logged.
-        let _ = tokio::task::spawn_blocking(look).await;
-    }
-}
-
-fn report(reloaded: &Result<(), TlsError>) {
-    match reloaded {
-        Ok(()) => tracing::info!("the certificate was read again"),
-        Err(error) => tracing::error!(%error, "the certificate in force is kept"),
-    }
+/// Whether the settings name any file.
+pub(super) fn are_named(config: &Config) -> bool {
+    files(config).next().is_some()
 }
 
 /// Every file that the settings name.

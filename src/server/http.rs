@@ -58,7 +58,7 @@ where
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(!is_stopping)
-        .header_read_timeout(seconds(shared.config.limits.request_head_s))
+        .header_read_timeout(seconds(shared.config().limits.request_head_s))
         .max_buf_size(HEAD_MAX_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -166,7 +166,7 @@ fn agree(
     {
         return bad("There must be one Sec-WebSocket-Key, 16 bytes in base64.");
     }
-    if !is_origin_allowed(headers, &shared.config.security.allowed_origins) {
+    if !is_origin_allowed(headers, &shared.config().security.allowed_origins) {
         let message = "Pages of this origin may not connect to this server.";
         return Err(Box::new(sentence(StatusCode::FORBIDDEN, message)));
     }

@@ -310,6 +310,14 @@ impl Hub {
         self.clock.now()
     }
 
+    /// Goes on by these settings, as far as they can change at all.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        let settings = settings(config);
+        let mut floor = self.floor.lock();
+        floor.heard_within = settings.heard_within;
+        floor.lobby.reconfigure(settings);
+    }
+
     /// A new session for a connection of this dialect. The first thing in its outbox is the welcome.
     pub(super) fn connect(&self, dialect: Dialect) -> Arc<Outbox> {
         let outbox = self.on_the_floor(|floor, now| {

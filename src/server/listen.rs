@@ -4,9 +4,12 @@ use super::connection::{self, Rules};
 use super::credentials::Credentials;
 use super::hub::Hub;
 use super::listener::Listener;
+use super::reload::{self, Reloader};
 use super::tls::TlsError;
 use super::{admin, credentials, http};
 use crate::config::{Config, seconds};
+use arc_swap::Guard;
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use std::io;
 use std::net::SocketAddr;
@@ -72,26 +75,13 @@ pub enum ServerError {
     Tls(#[from] TlsError),
 }
 
-/// Reads anew what the settings name, while the server runs.
-#[derive(Debug, Clone)]
-pub struct Reloader(Arc<Shared>);
-
-impl Reloader {
-    /// Reads the certificate and its key again, for connections to come.
-    ///
-    /// # Errors
-    /// [`TlsError`] if they can't be used; then the old ones stay in force.
-    pub fn reload(&self) -> Result<(), TlsError> {
-        self.0.credentials.reload(&self.0.config)
-    }
-}
-
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) config: Config,
     pub(super) credentials: Credentials,
     pub(super) rules: Arc<Rules>,
+    /// Held while settings are put in force.
+    pub(super) reloading: Mutex<()>,
     /// Cancelled when the server begins to stop.
     pub(super) stopping: CancellationToken,
     seats: Arc<Seats>,
@@ -102,7 +92,43 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Seats {
     taken: AtomicUsize,
-    max: usize,
+    max: AtomicUsize,
+    /// How many file descriptors allow.
+    possible: usize,
+}
+
+impl Seats {
+    fn new(possible: usize, config: &Config) -> Self {
+        let seats = Self {
+            taken: AtomicUsize::new(0),
+            max: AtomicUsize::new(possible),
+            possible,
+        };
+        seats.reconfigure(config);
+        seats
+    }
+
+    /// Who has a seat keeps it, even if there are too many of them now.
+    fn reconfigure(&self, config: &Config) {
+        let (asked, possible) = (config.limits.max_connections, self.possible);
+        if asked > possible {
+            tracing::warn!(
+                asked,
+                possible,
+                "fewer connections than asked for: open files"
+            );
+        }
+        let max = if asked == 0 {
+            possible
+        } else {
+            asked.min(possible)
+        };
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
+    }
 }
 
 /// Room for one WebSocket, as long as it is held.
@@ -116,12 +142,25 @@ impl Drop for Seat {
 }
 
 impl Shared {
+    /// The settings in force. They may be others the next time.
+    pub(super) fn config(&self) -> Guard<Arc<Config>> {
+        self.rules.config.load()
+    }
+
+    /// Puts these settings in force.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        self.seats.reconfigure(config);
+        self.rules.hub.reconfigure(config);
+        self.rules.config.store(Arc::new(config.clone()));
+    }
+
     /// Room for one more WebSocket, unless the server is full or stops.
     pub(super) fn seat(&self) -> Option<Seat> {
         if self.stopping.is_cancelled() {
             return None;
         }
-        let below_max = |taken| (taken < self.seats.max).then_some(taken + 1);
+        let max = self.seats.max();
+        let below_max = |taken| (taken < max).then_some(taken + 1);
         self.seats
             .taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_max)
@@ -131,7 +170,7 @@ impl Shared {
 
     /// Whether there is room for one more WebSocket.
     pub(super) fn is_full(&self) -> bool {
-        self.seats.taken.load(Ordering::Relaxed) >= self.seats.max
+        self.seats.taken.load(Ordering::Relaxed) >= self.seats.max()
     }
 }
 
@@ -199,38 +238,16 @@ impl<L: Listener> Server<L> {
             .saturating_sub(DESCRIPTORS_RESERVED)
             .clamp(2, Semaphore::MAX_PERMITS);
         let possible = connections - (connections / HTTP_SHARE).max(1);
-        let max = match config.limits.max_connections {
-            0 => possible,
-            asked => {
-                if asked > possible {
-                    tracing::warn!(
-                        asked,
-                        possible,
-                        "fewer connections than asked for: open files"
-                    );
-                }
-                asked.min(possible)
-            }
-        };
-        let rules = Rules {
-            hub,
-            bounds: config.bounds(),
-            message_max_bytes: config.limits.max_message_bytes,
-            errors_per_minute: config.limits.errors_per_minute,
-            close_timeout: seconds(config.limits.close_s),
-        };
+        let seats = Seats::new(possible, &config);
         Self {
             listener,
             admin_listener,
             shared: Arc::new(Shared {
-                config,
                 credentials,
-                rules: Arc::new(rules),
+                rules: Arc::new(Rules::new(config, hub)),
+                reloading: Mutex::new(()),
                 stopping: CancellationToken::new(),
-                seats: Arc::new(Seats {
-                    taken: AtomicUsize::new(0),
-                    max,
-                }),
+                seats: Arc::new(seats),
                 connections: Arc::new(Semaphore::new(connections)),
             }),
         }
@@ -249,14 +266,14 @@ impl<L: Listener> Server<L> {
         self.shared.credentials.is_tls()
     }
 
-    /// What reads the files anew that the settings name, while the server runs.
+    /// What puts new settings in force, while the server runs.
     pub fn reloader(&self) -> Reloader {
-        Reloader(Arc::clone(&self.shared))
+        Reloader::new(&self.shared)
     }
 
     /// How many WebSocket connections there may be at once.
     pub fn connections_max(&self) -> usize {
-        self.shared.seats.max
+        self.shared.seats.max()
     }
 
     /// Counts who is there, now and while the server runs.
@@ -289,7 +306,7 @@ impl<L: Listener> Server<L> {
                 tokio::join!(
                     hub.run_timer(),
                     hub.run_wheel(),
-                    credentials::watch(&shared)
+                    reload::watch_files(&shared)
                 )
             }
         });
@@ -304,7 +321,7 @@ impl<L: Listener> Server<L> {
         shared.stopping.cancel();
         shared.rules.hub.drain();
         tasks.close();
-        let limit = seconds(shared.config.limits.stop_s);
+        let limit = seconds(shared.config().limits.stop_s);
         tokio::select! {
             () = accept(&listener, &shared, &tasks) => {}
             () = tasks.wait() => {}
@@ -389,7 +406,7 @@ async fn serve_tls<S>(
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let limit = seconds(shared.config.limits.tls_handshake_s);
+    let limit = seconds(shared.config().limits.tls_handshake_s);
     // Boxed for the same reason as HTTP.
     let handshake = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
     // Who is not through when the server begins to stop has nothing to lose.

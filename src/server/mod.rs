@@ -2,7 +2,8 @@
 //!
 //! - `listener`: where connections come from
 //! - `listen`: accepting, and refusing before descriptors run out
-//! - `tls`, `credentials`: the certificate and its key, and what becomes of it when the files change
+//! - `tls`, `credentials`: the certificate and its key, and whether the files have changed
+//! - `reload`: new settings while the server runs
 //! - `http`: routes, the rules of the upgrade, the page
 //! - `gate`: which frames a client may send, decided from their headers
 //! - `frames`: whole frames through `fastwebsockets`, in memory
@@ -27,10 +28,12 @@ mod listener;
 mod liveness;
 mod outbox;
 mod page;
+mod reload;
 #[doc(hidden)]
 pub mod simulated;
 mod tls;
 
-pub use listen::{Census, Reloader, Server, ServerError};
+pub use listen::{Census, Server, ServerError};
 pub use listener::Listener;
+pub use reload::Reloader;
 pub use tls::TlsError;

@@ -8,7 +8,7 @@ use super::connection::{Connection, End, Rules};
 use super::hub::Hub;
 use super::liveness::Wheel;
 use super::outbox::Taken;
-use crate::config::{Config, seconds};
+use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::moment::Moment;
 use parking_lot::Mutex;
@@ -48,13 +48,7 @@ impl House {
     /// With nobody in it, at the start of time.
     pub fn new(config: &Config, seed: u64) -> Self {
         Self {
-            rules: Arc::new(Rules {
-                hub: Hub::simulated(config, seed),
-                bounds: config.bounds(),
-                message_max_bytes: config.limits.max_message_bytes,
-                errors_per_minute: config.limits.errors_per_minute,
-                close_timeout: seconds(config.limits.close_s),
-            }),
+            rules: Arc::new(Rules::new(config.clone(), Hub::simulated(config, seed))),
             woken: Arc::default(),
             lines: 0,
             next_turn: Moment::START + Wheel::TICK,

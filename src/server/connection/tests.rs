@@ -11,16 +11,16 @@ const PIPE_BYTES: usize = 1 << 20;
 const WAIT: Duration = Duration::from_secs(20);
 
 fn rules() -> Arc<Rules> {
+    closing_within(0.05)
+}
+
+fn closing_within(close_s: f64) -> Arc<Rules> {
     let mut config = Config::default();
     // Who is lost is gone.
     config.limits.resume_window_s = 0;
-    Arc::new(Rules {
-        hub: Hub::new(&config),
-        bounds: config.bounds(),
-        message_max_bytes: config.limits.max_message_bytes,
-        errors_per_minute: config.limits.errors_per_minute,
-        close_timeout: Duration::from_millis(50),
-    })
+    config.limits.close_s = close_s;
+    let hub = Hub::new(&config);
+    Arc::new(Rules::new(config, hub))
 }
 
 /// The server's end of a connection, which can be made to panic when it is next read.
@@ -233,10 +233,7 @@ async fn a_burst_closes_neither_who_sends_it_nor_who_reads_it() {
 
 #[tokio::test]
 async fn a_connection_ends_when_the_client_has_answered_the_close_frame() {
-    let rules = Arc::new(Rules {
-        close_timeout: Duration::from_hours(1),
-        ..Arc::into_inner(rules()).unwrap()
-    });
+    let rules = closing_within(3600.0);
     let mut client = Client::connect(&rules).await;
     client.send_frame(0x81, b"\xff").await;
     let (first, payload) = client.next_frame().await;

@@ -1,0 +1,214 @@
+//! What of new settings takes effect at once, and what only when the server is started again.
+
+use super::{Config, Limits, Log, Matching, Privacy, Security, Tls};
+
+/// New settings, as far as they can take effect while the server runs.
+#[derive(Debug)]
+pub struct Change {
+    /// What is in force from now on.
+    pub config: Config,
+    /// Every setting, in the order of their keys' first parts.
+    settings: Vec<Setting>,
+}
+
+/// What became of one setting.
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    key: &'static str,
+    is_live: bool,
+    differs: bool,
+}
+
+impl Change {
+    /// The keys of the settings that have changed.
+    pub fn changed(&self) -> Vec<&'static str> {
+        self.keys(|setting| setting.differs && setting.is_live)
+    }
+
+    /// The keys of the settings whose new values wait for a restart.
+    pub fn needs_restart(&self) -> Vec<&'static str> {
+        self.keys(|setting| setting.differs && !setting.is_live)
+    }
+
+    fn keys(&self, is_wanted: impl Fn(&Setting) -> bool) -> Vec<&'static str> {
+        let wanted = self.settings.iter().filter(|setting| is_wanted(setting));
+        wanted.map(|setting| setting.key).collect()
+    }
+}
+
+/// Goes through the settings one by one.
+struct Comparison<'a> {
+    now: &'a Config,
+    wanted: &'a Config,
+    settings: Vec<Setting>,
+}
+
+impl Comparison<'_> {
+    fn choose<T: Clone + PartialEq>(
+        &mut self,
+        (key, is_live): (&'static str, bool),
+        now: &T,
+        wanted: &T,
+    ) -> T {
+        self.settings.push(Setting {
+            key,
+            is_live,
+            differs: now != wanted,
+        });
+        if is_live { wanted } else { now }.clone()
+    }
+}
+
+/// The value of a setting that is to be in force: `live` the wanted one, `at_start` the one there is.
+macro_rules! choose {
+    ($comparison:ident, live $section:ident $(. $name:ident)?) => {
+        choose!($comparison, true, $section $(. $name)?)
+    };
+    ($comparison:ident, at_start $section:ident $(. $name:ident)?) => {
+        choose!($comparison, false, $section $(. $name)?)
+    };
+    ($comparison:ident, $is_live:expr, $section:ident $(. $name:ident)?) => {{
+        let key = concat!(stringify!($section) $(, ".", stringify!($name))?);
+        let (now, wanted) = ($comparison.now, $comparison.wanted);
+        $comparison.choose((key, $is_live), &now.$section $(. $name)?, &wanted.$section $(. $name)?)
+    }};
+}
+
+/// One section of the settings: `section!(comparison, Log log { live level })`.
+macro_rules! section {
+    ($comparison:ident, $kind:ident $section:ident { $($when:ident $name:ident),* $(,)? }) => {
+        $kind { $($name: choose!($comparison, $when $section.$name)),* }
+    };
+}
+
+impl Config {
+    /// What of the wanted settings takes effect while these are in force. A new setting doesn't compile
+    /// before it is said here when its changes take effect; docs/configuration.md says the same.
+    pub fn change_to(&self, wanted: &Self) -> Change {
+        let mut comparison = Comparison {
+            now: self,
+            wanted,
+            settings: Vec::new(),
+        };
+        let it = &mut comparison;
+        // Whether there is TLS at all is decided when the server begins to listen.
+        let is_tls = |config: &Self| config.tls.certificate.is_some();
+        let keeps_tls = is_tls(self) == is_tls(wanted);
+        let config = Self {
+            listen: choose!(it, at_start listen),
+            admin_listen: choose!(it, at_start admin_listen),
+            // Everybody has been told these, or the waiting room was built with them.
+            privacy: section!(it, Privacy privacy {
+                at_start position_grid_km,
+                at_start min_range_km,
+            }),
+            matching: section!(it, Matching matching {
+                at_start max_range_km,
+                live rematch_cooloff_s,
+                live max_wait_s,
+                live widen_step_s,
+                live widen_factor,
+                live heard_within_s,
+                live confirm_s,
+            }),
+            limits: section!(it, Limits limits {
+                at_start max_message_bytes,
+                live max_connections,
+                live first_message_s,
+                live tls_handshake_s,
+                live request_head_s,
+                live close_s,
+                at_start outbox_bytes,
+                at_start outbox_events,
+                live errors_per_minute,
+                at_start ping_s,
+                at_start pong_s,
+                at_start resume_window_s,
+                live max_away,
+                live moves_burst,
+                live moves_free_km,
+                live drain_s,
+                live reconnect_spread_s,
+                live stop_s,
+            }),
+            security: section!(it, Security security { live allowed_origins }),
+            tls: Tls {
+                certificate: choose!(it, keeps_tls, tls.certificate),
+                key: choose!(it, keeps_tls, tls.key),
+            },
+            log: section!(it, Log log { live level }),
+        };
+        Change {
+            config,
+            settings: comparison.settings,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = include_str!("../../docs/configuration.md");
+
+    /// What the table of the documentation says of each setting.
+    fn documented() -> Vec<(String, bool)> {
+        let row = |line: &str| {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let [_, key, _, _, reload, _, _] = cells[..] else {
+                return None;
+            };
+            let key = key.strip_prefix('`')?.strip_suffix('`')?;
+            assert!(["live", "restart"].contains(&reload), "{line}");
+            Some((key.to_owned(), reload == "live"))
+        };
+        DOCS.lines().filter_map(row).collect()
+    }
+
+    #[test]
+    fn the_documentation_says_when_each_setting_takes_effect() {
+        let config = Config::default();
+        let change = config.change_to(&config);
+        let mut settings: Vec<_> = change
+            .settings
+            .iter()
+            .map(|setting| (setting.key.to_owned(), setting.is_live))
+            .collect();
+        let mut documented = documented();
+        settings.sort();
+        documented.sort();
+        assert_eq!(settings, documented);
+    }
+
+    #[test]
+    fn what_is_live_takes_effect_and_the_rest_stays() {
+        let now = Config::default();
+        let mut wanted = now.clone();
+        wanted.limits.stop_s = 3.0;
+        wanted.log.level = "debug".to_owned();
+        wanted.limits.ping_s = 7;
+        wanted.listen.set_port(1);
+        let change = now.change_to(&wanted);
+        assert_eq!(change.changed(), ["limits.stop_s", "log.level"]);
+        assert_eq!(change.needs_restart(), ["listen", "limits.ping_s"]);
+        assert_eq!(change.config.limits.stop_s, 3.0);
+        assert_eq!(change.config.log.level, "debug");
+        assert_eq!(change.config.limits.ping_s, now.limits.ping_s);
+        assert_eq!(change.config.listen, now.listen);
+    }
+
+    #[test]
+    fn other_files_are_live_and_tls_as_such_is_not() {
+        let (plain, mut tls) = (Config::default(), Config::default());
+        tls.tls.certificate = Some("a.pem".into());
+        tls.tls.key = Some("a.key".into());
+        let mut other = tls.clone();
+        other.tls.key = Some("b.key".into());
+        assert_eq!(tls.change_to(&other).changed(), ["tls.key"]);
+        for (now, wanted) in [(&plain, &tls), (&tls, &plain)] {
+            let change = now.change_to(wanted);
+            assert_eq!(change.needs_restart(), ["tls.certificate", "tls.key"]);
+            assert_eq!(change.config, *now);
+        }
+    }
+}

@@ -8,6 +8,7 @@ use super::frames::{self, Batch, Received};
 use super::gate::{Gate, Violation};
 use super::hub::{ChatSeat, Hub};
 use super::outbox::{Outbox, Taken};
+use super::text::{self, NOT_UTF8};
 use crate::config::{Config, seconds};
 use crate::conversation::ConversationError;
 use crate::dialect::v1::{self, Request};
@@ -113,7 +114,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut connection = Connection::new(stream, dialect, rules);
-    if let Some(end) = connection.receive(&early) {
+    if let Some(end) = connection.receive(&early, 0) {
         connection.begin_closing(end);
     }
     drop(early);
@@ -166,19 +167,24 @@ impl<S> Connection<S> {
         self.rules.hub.disconnect(&self.outbox, departure);
     }
 
-    /// Handles the bytes that have arrived, or as many as are handled at once, and keeps the rest. Returns
-    /// how the connection ends, if it does.
-    fn receive(&mut self, bytes: &[u8]) -> Option<End> {
-        let mut answers = Vec::new();
+    /// Handles the bytes that have arrived, or as many as are handled at once, and keeps the rest. The first
+    /// `known_bytes` are of a frame that was not all there and has been looked at. Returns how the connection
+    /// ends, if it does.
+    fn receive(&mut self, bytes: &[u8], known_bytes: usize) -> Option<End> {
+        let answers = RefCell::new(Vec::new());
         let mut end = None;
-        let violation = self.read_frames(bytes, &mut answers, |connection, received| {
+        let violation = self.read_frames(bytes, known_bytes, &answers, |connection, received| {
+            if !matches!(received, Received::Close { .. }) {
+                // A ping is answered before what came after it.
+                connection.send_answers(&answers);
+            }
             end = connection.handle(&received);
             end.is_none()
         });
         if matches!(end, Some(End::ByClient(_))) {
-            self.outbox.send_last_frames(&answers);
-        } else if !answers.is_empty() {
-            self.outbox.send_frames(&answers);
+            self.outbox.send_last_frames(&answers.take());
+        } else {
+            self.send_answers(&answers);
         }
         if let Some(Violation { code, reason }) = violation {
             return Some(self.hang_up(code, reason));
@@ -186,12 +192,20 @@ impl<S> Connection<S> {
         end
     }
 
+    fn send_answers(&self, answers: &RefCell<Vec<u8>>) {
+        let answers = answers.take();
+        if !answers.is_empty() {
+            self.outbox.send_frames(&answers);
+        }
+    }
+
     /// Gives each whole frame to `handle` until that returns false, and keeps what is not whole or too much
     /// at once. Returns what was wrong with the frame after those, if anything.
     fn read_frames(
         &mut self,
         bytes: &[u8],
-        answers: &mut Vec<u8>,
+        known_bytes: usize,
+        answers: &RefCell<Vec<u8>>,
         mut handle: impl FnMut(&mut Self, Received<'_>) -> bool,
     ) -> Option<Violation> {
         let admitted = self.gate.admit(bytes);
@@ -203,7 +217,11 @@ impl<S> Connection<S> {
         let violation = match batch {
             Batch::Broken(violation) => Some(violation),
             Batch::Stopped => None,
-            Batch::Done => admitted.violation,
+            Batch::Done if admitted.violation.is_some() || admitted.is_more => admitted.violation,
+            Batch::Done => {
+                let known_bytes = known_bytes.saturating_sub(admitted.whole_bytes);
+                text::check_begun_frame(rest, known_bytes, &self.partial_message).err()
+            }
         };
         // A frame that only the library refuses is whole, so what follows it begins with a frame.
         self.is_garbled = admitted.violation.is_some();
@@ -220,27 +238,35 @@ impl<S> Connection<S> {
                 payload,
                 is_final: true,
             } => self.handle_text(payload),
-            Received::Text { payload, .. } => {
-                self.partial_message = payload.to_vec();
-                None
+            Received::Continuation {
+                payload,
+                is_final: true,
+            } => {
+                let mut message = std::mem::take(&mut self.partial_message);
+                message.extend_from_slice(payload);
+                self.handle_text(&message)
             }
-            Received::Continuation { payload, is_final } => {
-                self.partial_message.extend_from_slice(payload);
-                if is_final {
-                    let message = std::mem::take(&mut self.partial_message);
-                    self.handle_text(&message)
-                } else {
-                    None
-                }
+            Received::Text { payload, .. } | Received::Continuation { payload, .. } => {
+                self.handle_fragment(payload)
             }
             Received::Pong => None,
             Received::Close { code } => Some(End::ByClient(code)),
         }
     }
 
+    /// Keeps a fragment until the rest of its message is there.
+    fn handle_fragment(&mut self, payload: &[u8]) -> Option<End> {
+        let known_bytes = self.partial_message.len();
+        self.partial_message.extend_from_slice(payload);
+        text::check_fragments(&self.partial_message, known_bytes)
+            .err()
+            .map(|Violation { code, reason }| self.hang_up(code, reason))
+    }
+
     fn handle_text(&mut self, text: &[u8]) -> Option<End> {
         let Ok(text) = str::from_utf8(text) else {
-            return Some(self.hang_up(CloseCode::InvalidUtf8, "text must be UTF-8"));
+            let Violation { code, reason } = NOT_UTF8;
+            return Some(self.hang_up(code, reason));
         };
         let is_first = !std::mem::replace(&mut self.has_spoken, true);
         if is_first {
@@ -386,18 +412,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .map(|end| end.unwrap_or(End::Lost))
     }
 
-    /// Gives what has arrived to `take` until that returns something. Ready with nothing when nothing more
-    /// will arrive.
+    /// Gives what has arrived to `take`, and how much of it has been looked at, until that returns something.
+    /// Ready with nothing when nothing more will arrive.
     fn poll_arrived<R>(
         &mut self,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(&mut Self, &[u8]) -> Option<R>,
+        mut take: impl FnMut(&mut Self, &[u8], usize) -> Option<R>,
     ) -> Poll<Option<R>> {
         with_read_buffer(|buffer| {
             loop {
                 let begun = self.unhandled.len();
                 buffer[..begun].copy_from_slice(&self.unhandled);
                 let mut arrived = 0;
+                let known_bytes = if self.has_backlog { 0 } else { begun };
                 if !self.has_backlog {
                     let mut unread = ReadBuf::new(&mut buffer[begun..][..READ_BYTES]);
                     let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut unread));
@@ -407,7 +434,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                 }
                 self.unhandled = Vec::new();
-                if let Some(taken) = take(self, &buffer[..begun + arrived]) {
+                if let Some(taken) = take(self, &buffer[..begun + arrived], known_bytes) {
                     return Poll::Ready(Some(taken));
                 }
                 if self.has_backlog {
@@ -473,10 +500,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads and drops what arrives. Ready when the client has answered the close frame, or when nothing
     /// more will arrive.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_arrived(cx, |connection, bytes| {
+        self.poll_arrived(cx, |connection, bytes, known_bytes| {
             let mut is_closed = false;
             if !connection.is_garbled {
-                connection.read_frames(bytes, &mut Vec::new(), |_, received| {
+                let unsent = RefCell::default();
+                connection.read_frames(bytes, known_bytes, &unsent, |_, received| {
                     is_closed = matches!(received, Received::Close { .. });
                     !is_closed
                 });
@@ -503,10 +531,11 @@ impl Connection<()> {
     /// session.
     pub(super) fn arrived(&mut self, bytes: &[u8]) -> Option<End> {
         self.outbox.awake();
+        let mut known_bytes = self.unhandled.len();
         let mut bytes = [&self.unhandled, bytes].concat();
         loop {
             self.unhandled = Vec::new();
-            if let Some(end) = self.receive(&bytes) {
+            if let Some(end) = self.receive(&bytes, known_bytes) {
                 self.leave_session(end);
                 return Some(end);
             }
@@ -514,6 +543,7 @@ impl Connection<()> {
                 return None;
             }
             bytes.clone_from(&self.unhandled);
+            known_bytes = 0;
         }
     }
 

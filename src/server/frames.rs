@@ -5,8 +5,10 @@
 //! keeps nothing.
 
 use super::gate::Violation;
+use super::text::NOT_UTF8;
 use crate::dialect::CloseCode;
 use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocket, WebSocketError};
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -36,11 +38,12 @@ pub(super) enum Batch {
 }
 
 /// Reads all frames in `whole_frames`, which the gate has passed, and gives each to `handle` until that
-/// returns false. What the library answers (pong, close) is appended to `answers`, as bytes of frames; if a
-/// frame is broken, `answers` is left empty, as the library may have begun to close in its own words.
+/// returns false. What the library answers (pong, close) is appended to `answers`, as bytes of frames, from
+/// where `handle` may take it; if a frame is broken, `answers` is left empty, as the library may have begun to
+/// close in its own words.
 pub(super) fn read_all(
     whole_frames: &[u8],
-    answers: &mut Vec<u8>,
+    answers: &RefCell<Vec<u8>>,
     mut handle: impl FnMut(Received<'_>) -> bool,
 ) -> Batch {
     let mut socket = WebSocket::after_handshake(
@@ -60,7 +63,7 @@ pub(super) fn read_all(
             // The memory is read to its end, between two frames.
             Err(WebSocketError::UnexpectedEOF) => return Batch::Done,
             Err(error) => {
-                socket.into_inner().written.clear();
+                socket.into_inner().written.borrow_mut().clear();
                 return Batch::Broken(violation(&error));
             }
         };
@@ -106,7 +109,7 @@ fn append(mut frame: Frame<'_>, out: &mut Vec<u8>) {
 /// What a client is told about a frame that the library refuses.
 fn violation(error: &WebSocketError) -> Violation {
     let (code, reason) = match error {
-        WebSocketError::InvalidUTF8 => (CloseCode::InvalidUtf8, "text must be UTF-8"),
+        WebSocketError::InvalidUTF8 => return NOT_UTF8,
         WebSocketError::InvalidCloseFrame | WebSocketError::InvalidCloseCode => {
             (CloseCode::Protocol, "the close frame is malformed")
         }
@@ -126,7 +129,7 @@ fn now<F: Future>(future: F) -> F::Output {
 /// A stream that reads from one piece of memory and writes to another.
 struct Memory<'a> {
     unread: &'a [u8],
-    written: &'a mut Vec<u8>,
+    written: &'a RefCell<Vec<u8>>,
 }
 
 impl AsyncRead for Memory<'_> {
@@ -150,7 +153,7 @@ impl AsyncWrite for Memory<'_> {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().written.extend_from_slice(bytes);
+        self.written.borrow_mut().extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

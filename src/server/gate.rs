@@ -139,6 +139,17 @@ impl Gate {
     }
 }
 
+/// The mask of the text frame, or of the continuation of one, that `bytes` begin with, and as much of its
+/// payload as is there, still masked. Nothing if the header is not all there.
+pub(super) fn begun_text(bytes: &[u8]) -> Option<([u8; 4], &[u8])> {
+    let header = Header::read(bytes).ok()??;
+    if !matches!(header.opcode, 0x0 | 0x1) {
+        return None;
+    }
+    let (head, payload) = bytes.split_at_checked(header.own_bytes)?;
+    Some((*head.last_chunk()?, payload))
+}
+
 impl Header {
     /// RFC 6455, section 5.2. `None` if more bytes are needed; what is wrong in the first two bytes is
     /// said at once.

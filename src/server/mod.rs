@@ -7,6 +7,7 @@
 //! - `http`: routes, the rules of the upgrade, the page
 //! - `gate`: which frames a client may send, decided from their headers
 //! - `frames`: whole frames through `fastwebsockets`, in memory
+//! - `text`: text that is not all there yet, checked for UTF-8
 //! - `connection`: one task for each connection
 //! - `outbox`: what waits to be sent to a connection, bounded
 //! - `liveness`: pings, and who does not answer them
@@ -31,6 +32,7 @@ mod page;
 mod reload;
 #[doc(hidden)]
 pub mod simulated;
+mod text;
 mod tls;
 
 pub use listen::{Census, Server, ServerError};

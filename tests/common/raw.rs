@@ -91,6 +91,12 @@ impl Frame {
         self
     }
 
+    /// No more fragments follow.
+    pub(crate) fn finished(mut self) -> Self {
+        self.is_final = true;
+        self
+    }
+
     /// With some of the three reserved bits set.
     pub(crate) fn reserved(mut self, bits: u8) -> Self {
         self.reserved_bits = bits;

@@ -14,6 +14,9 @@ impl Moment {
     /// The start.
     pub const START: Self = Self(0);
 
+    /// A moment that never comes: the last that can be told, 584 million years after the start.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment this many milliseconds after the start.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)

@@ -27,13 +27,11 @@ mod acquaintances;
 mod envelope;
 mod matchmaker;
 mod neighbourhood;
-mod recent;
 mod ticket;
 mod waiting_room;
 
-pub use acquaintances::{Acquaintances, BLOCKED_MAX, TooManyBlocked};
+pub use acquaintances::{Acquaintances, BLOCKED_MAX, RECENT_PARTNERS_MAX, TooManyBlocked};
 pub use matchmaker::{Arrival, Candidate, Matchmaker, PASSED_OVER_MAX, Pair, Withdrawn};
 pub use neighbourhood::Nearby;
-pub use recent::{RECENT_PARTNERS_MAX, RecentPartners};
 pub use ticket::{Ticket, TicketId};
 pub use waiting_room::WaitingRoom;

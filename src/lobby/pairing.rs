@@ -77,10 +77,11 @@ impl Lobby {
             let ticket = waiting
                 .withdrawn
                 .expect("who is being matched is out of the room");
+            let place = ticket.place();
             session.known = ticket.who.known;
             session.remember_chat(chat, partner);
             let waited_ms = now.millis_since(waiting.since);
-            self.completions.record(now, &ticket.place, waited_ms);
+            self.completions.record(now, &place, waited_ms);
             self.reschedule(id);
         }
         self.emit(Effect::OpenChat { chat, between });

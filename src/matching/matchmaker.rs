@@ -91,7 +91,7 @@ impl<P: Copy + Eq> Matchmaker<P> {
     /// Roughly how many others have waited in the same part of the country, a while ago, for somebody who
     /// waits there since a moment.
     pub fn nearby(&mut self, place: &Place, since: Moment, now: Moment) -> Nearby {
-        self.neighbourhood.nearby(place, since, now)
+        self.neighbourhood.nearby(place.position(), since, now)
     }
 
     /// When the first cool-off between somebody who waits and somebody they have met ends; that is when
@@ -119,7 +119,7 @@ impl<P: Copy + Eq> Matchmaker<P> {
 
     /// Lets somebody wait without looking for a partner. O(log n).
     pub fn admit(&mut self, ticket: Withdrawn<P>) -> TicketId {
-        self.neighbourhood.enter(&ticket.place);
+        self.neighbourhood.enter(ticket.position);
         self.room.admit(ticket)
     }
 
@@ -128,9 +128,9 @@ impl<P: Copy + Eq> Matchmaker<P> {
     /// # Panics
     /// If the ticket is not in the room.
     pub fn change(&mut self, ticket: TicketId, place: Place, range: Range) {
-        let before = self.room.get(ticket).expect("the ticket waits").place;
-        self.neighbourhood.leave(&before);
-        self.neighbourhood.enter(&place);
+        let before = self.room.get(ticket).expect("the ticket waits").position;
+        self.neighbourhood.leave(before);
+        self.neighbourhood.enter(place.position());
         self.room.change(ticket, place, range);
     }
 
@@ -161,7 +161,7 @@ impl<P: Copy + Eq> Matchmaker<P> {
     /// Takes somebody out of the waiting room, or `None` if the ticket is not in it (any more).
     pub fn withdraw(&mut self, ticket: TicketId) -> Option<Withdrawn<P>> {
         let ticket = self.room.remove(ticket)?;
-        self.neighbourhood.leave(&ticket.place);
+        self.neighbourhood.leave(ticket.position);
         Some(ticket)
     }
 
@@ -169,13 +169,13 @@ impl<P: Copy + Eq> Matchmaker<P> {
     /// not taken must be known, too.
     fn choose(&self, seeker: &Withdrawn<P>, now: Moment) -> Option<Choice> {
         let is_eligible = |_, other: &Candidate<P>| is_eligible(&seeker.who, other, now);
-        let (place, range) = (&seeker.place, seeker.range);
+        let (place, range) = (seeker.place(), seeker.range);
         let mut eligible = Vec::new();
         let mut first: Option<(Precedence, TicketId)> = None;
         self.room
-            .for_each_eligible(place, range, is_eligible, |id, other| {
+            .for_each_eligible(&place, range, is_eligible, |id, other, chord_sq| {
                 eligible.push(id);
-                let precedence = Precedence::of(other, place);
+                let precedence = Precedence::of(other, chord_sq);
                 if first.is_none_or(|(first, _)| precedence.is_before(&first)) {
                     first = Some((precedence, id));
                 }
@@ -202,10 +202,10 @@ struct Precedence {
 }
 
 impl Precedence {
-    fn of<P>(ticket: &Ticket<Candidate<P>>, from: &Place) -> Self {
+    fn of<P>(ticket: &Ticket<Candidate<P>>, chord_sq: f64) -> Self {
         Self {
             is_overdue: ticket.who.passed_over >= PASSED_OVER_MAX,
-            chord_sq: ticket.place.chord_sq(from),
+            chord_sq,
             turn: ticket.turn(),
         }
     }

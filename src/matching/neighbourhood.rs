@@ -1,6 +1,6 @@
 //! How busy it is around somebody, in words.
 
-use crate::geo::{CellId, Place, PrivacyGrid};
+use crate::geo::{CellId, Position, PrivacyGrid};
 use crate::moment::Moment;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -59,12 +59,12 @@ impl Default for Neighbourhood {
 }
 
 impl Neighbourhood {
-    pub(super) fn enter(&mut self, place: &Place) {
-        *self.waiting.entry(self.cell(place)).or_default() += 1;
+    pub(super) fn enter(&mut self, at: Position) {
+        *self.waiting.entry(self.cell(at)).or_default() += 1;
     }
 
-    pub(super) fn leave(&mut self, place: &Place) {
-        let cell = self.cell(place);
+    pub(super) fn leave(&mut self, at: Position) {
+        let cell = self.cell(at);
         let count = self.waiting.get_mut(&cell).expect("who leaves has entered");
         *count -= 1;
         if *count == 0 {
@@ -72,14 +72,14 @@ impl Neighbourhood {
         }
     }
 
-    /// How many others waited in the cell of this place a while ago, for somebody who has waited since a
+    /// How many others waited in the cell of this position a while ago, for somebody who has waited since a
     /// moment. O(cells) once in a while.
-    pub(super) fn nearby(&mut self, place: &Place, since: Moment, now: Moment) -> Nearby {
+    pub(super) fn nearby(&mut self, at: Position, since: Moment, now: Moment) -> Nearby {
         if now >= self.published_at + REFRESH {
             self.published.clone_from(&self.waiting);
             self.published_at = now;
         }
-        let count = self.published.get(&self.cell(place)).copied();
+        let count = self.published.get(&self.cell(at)).copied();
         let itself = usize::from(since < self.published_at);
         Nearby::from(count.unwrap_or(0).saturating_sub(itself))
     }
@@ -88,32 +88,31 @@ impl Neighbourhood {
         self.waiting.is_empty()
     }
 
-    fn cell(&self, place: &Place) -> CellId {
-        self.grid.cell(place.position())
+    fn cell(&self, at: Position) -> CellId {
+        self.grid.cell(at)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geo::Position;
 
     #[test]
     fn who_comes_is_counted_after_a_while_and_never_by_themselves() {
-        let here = Place::new(Position::new(48.0, 2.0).unwrap());
+        let here = Position::new(48.0, 2.0).unwrap();
         let mut neighbourhood = Neighbourhood::default();
         let at = Moment::from_millis;
         for _ in 0..2 {
-            neighbourhood.enter(&here);
+            neighbourhood.enter(here);
         }
-        assert_eq!(neighbourhood.nearby(&here, at(5), at(9_999)), Nearby::None);
-        assert_eq!(neighbourhood.nearby(&here, at(5), at(10_000)), Nearby::Few);
-        neighbourhood.leave(&here);
-        assert_eq!(neighbourhood.nearby(&here, at(5), at(19_999)), Nearby::Few);
-        assert_eq!(neighbourhood.nearby(&here, at(5), at(20_000)), Nearby::None);
+        assert_eq!(neighbourhood.nearby(here, at(5), at(9_999)), Nearby::None);
+        assert_eq!(neighbourhood.nearby(here, at(5), at(10_000)), Nearby::Few);
+        neighbourhood.leave(here);
+        assert_eq!(neighbourhood.nearby(here, at(5), at(19_999)), Nearby::Few);
+        assert_eq!(neighbourhood.nearby(here, at(5), at(20_000)), Nearby::None);
         // Who comes now was not counted, so one is another.
         assert_eq!(
-            neighbourhood.nearby(&here, at(20_000), at(20_001)),
+            neighbourhood.nearby(here, at(20_000), at(20_001)),
             Nearby::Few
         );
     }

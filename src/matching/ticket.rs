@@ -1,6 +1,6 @@
 //! One person's place in the waiting room.
 
-use crate::geo::{Place, Range};
+use crate::geo::{Place, Position, Range};
 
 slotmap::new_key_type! {
     /// Names a ticket in its waiting room. Never used again for another ticket.
@@ -10,8 +10,9 @@ slotmap::new_key_type! {
 /// Somebody who waits: where, how far they would go, and since when in comparison with others.
 #[derive(Debug, Clone)]
 pub struct Ticket<P> {
-    /// Where they are.
-    pub place: Place,
+    /// Where they are. Its geocentric coordinates are not kept: a search works them out anew for the few
+    /// whom the tree's own, coarser ones don't rule out.
+    pub(super) position: Position,
     /// How far they would go.
     pub range: Range,
     /// Who it is, in the caller's terms.
@@ -21,6 +22,11 @@ pub struct Ticket<P> {
 }
 
 impl<P> Ticket<P> {
+    /// Where they are.
+    pub fn place(&self) -> Place {
+        Place::new(self.position)
+    }
+
     /// The order of arrival: lower has waited longer.
     pub fn turn(&self) -> u64 {
         self.turn

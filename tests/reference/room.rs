@@ -77,7 +77,7 @@ impl RoomPair {
         for person in &self.waiting {
             let ticket = self.room.get(person.id).expect("who waits has a ticket");
             assert_eq!(ticket.who, person.turn);
-            assert_eq!(ticket.place.position(), Position::from(person.at));
+            assert_eq!(ticket.place().position(), Position::from(person.at));
             assert_eq!(ticket.range.metres(), person.range_m);
         }
     }

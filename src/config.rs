@@ -3,6 +3,7 @@
 //! In the environment a setting is named `WHISPERCHAT_` and its key in capitals, `__` between levels:
 //! `WHISPERCHAT_PRIVACY__POSITION_GRID_KM=0`. A key that doesn't exist is an error everywhere.
 
+mod admin;
 mod allowed;
 mod problem;
 mod reload;
@@ -17,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use admin::{Admin, AdminListen, Secret};
 pub use problem::ConfigError;
 pub use reload::Change;
 
@@ -32,8 +34,10 @@ const ENV_NOT_SETTINGS: &[&str] = &["config"];
 pub struct Config {
     /// Where people connect.
     pub listen: SocketAddr,
-    /// Where operators look after the server; nowhere if unset.
-    pub admin_listen: Option<SocketAddr>,
+    /// Where operators look after the server.
+    pub admin_listen: AdminListen,
+    /// What operators must show.
+    pub admin: Admin,
     /// What is not kept of where people are.
     pub privacy: Privacy,
     /// Who is matched with whom.
@@ -145,13 +149,30 @@ pub struct Tls {
 pub struct Log {
     /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,whisperchat=debug`.
     pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+    /// How many ends of connections are logged in a second; the others are counted.
+    pub ends_per_second: u32,
+}
+
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, else for programs.
+    Auto,
+    /// For people.
+    Human,
+    /// For programs: each line a JSON object.
+    Json,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            admin_listen: None,
+            admin_listen: AdminListen::Auto,
+            admin: Admin::default(),
             privacy: Privacy {
                 position_grid_km: 1.0,
                 min_range_km: 2.0,
@@ -189,6 +210,8 @@ impl Default for Config {
             tls: Tls::default(),
             log: Log {
                 level: "info".to_owned(),
+                format: LogFormat::Auto,
+                ends_per_second: 50,
             },
         }
     }
@@ -238,10 +261,13 @@ impl Config {
     /// The keys of all values that are out of bounds.
     fn mistakes(&self) -> Vec<&'static str> {
         let Self {
+            admin_listen,
+            admin,
             privacy,
             matching,
             limits,
             tls,
+            log,
             ..
         } = self;
         let numbers = [
@@ -264,6 +290,7 @@ impl Config {
             ("limits.moves_burst", limits.moves_burst.into()),
             ("limits.moves_free_km", limits.moves_free_km),
             ("limits.drain_s", limits.drain_s),
+            ("log.ends_per_second", log.ends_per_second.into()),
             ("limits.stop_s", limits.stop_s),
             ("matching.widen_step_s", matching.widen_step_s),
             ("matching.heard_within_s", matching.heard_within_s),
@@ -271,6 +298,9 @@ impl Config {
         ];
         let is_range = |km| Range::from_km(km).is_ok();
         let others = [
+            ("admin_listen", admin_listen.is_local() || admin.has_token()),
+            ("admin.token", admin.is_token_good()),
+            ("admin.token_file", admin.is_token_file_good()),
             (
                 "privacy.position_grid_km",
                 PrivacyGrid::new(privacy.position_grid_km).is_ok(),
@@ -291,7 +321,7 @@ impl Config {
             ("tls.key", tls.key.is_some() || tls.certificate.is_none()),
             (
                 "log.level",
-                tracing_subscriber::EnvFilter::try_new(&self.log.level).is_ok(),
+                tracing_subscriber::EnvFilter::try_new(&log.level).is_ok(),
             ),
         ];
         numbers

@@ -30,6 +30,7 @@ const ROOMS: &str = "
 /// What only some rooms may use, and what the others do instead. Everything that is not here is free.
 const OUTSIDE: &str = "
     hyper                 server                  answer with a value; the server knows HTTP
+    axum                  server                  answer with a value; the server knows HTTP
     hyper_util            server                  answer with a value; the server knows HTTP
     http_body_util        server                  answer with a value; the server knows HTTP
     fastwebsockets        server                  answer with a value; the server knows WebSockets

@@ -54,7 +54,7 @@ struct ConfigArgs {
     /// Where people connect [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Where operators ask whether the server lives and is ready [default: nowhere]
+    /// Where operators look after the server, or off [default: 127.0.0.1:9090, if that is free]
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<String>,
     /// Any setting by its key, such as `log.level=debug`; may be repeated

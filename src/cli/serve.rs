@@ -1,15 +1,13 @@
 //! `whisperchat serve`: runs the server until it is asked to stop.
 
 use super::ConfigArgs;
-use crate::server::{Reloader, Server};
-use anyhow::Context as _;
+use crate::server::{Reloader, Server, log};
 use clap::Args;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -19,35 +17,22 @@ pub(super) struct ServeArgs {
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let log_level = log_to_stderr(&config.log.level)?;
+    log::start(&config.log)?;
     std::panic::set_hook(Box::new(log_panic));
-    tokio::runtime::Builder::new_multi_thread()
+    let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
         .block_on(async {
             let server = Server::bind(config).await?;
             // Before anybody can know that the server is there, and stop it.
             let stop = stop_on_signal()?;
-            reload_on_signal(args.config, server.reloader(), log_level)?;
+            reload_on_signal(args.config, server.reloader())?;
             announce(&server)?;
             server.run(stop).await;
             Ok(ExitCode::SUCCESS)
-        })
-}
-
-/// Changes what is logged.
-type LogLevel = Box<dyn Fn(&str) -> anyhow::Result<()> + Send>;
-
-fn log_to_stderr(level: &str) -> anyhow::Result<LogLevel> {
-    let filter = |level: &str| EnvFilter::try_new(level).context("log.level");
-    let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter(level)?)
-        .with_filter_reloading();
-    let handle = builder.reload_handle();
-    builder.init();
-    Ok(Box::new(move |level| Ok(handle.reload(filter(level)?)?)))
+        });
+    log::finish();
+    outcome
 }
 
 /// Logs where a panic happened; what it says only if that was written into the program, as a message put
@@ -96,15 +81,11 @@ fn announce(server: &Server) -> anyhow::Result<()> {
 }
 
 /// Each SIGHUP has the settings read again, and the files that they name.
-fn reload_on_signal(
-    args: ConfigArgs,
-    reloader: Reloader,
-    log_level: LogLevel,
-) -> anyhow::Result<()> {
+fn reload_on_signal(args: ConfigArgs, reloader: Reloader) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            if let Err(error) = reload(&args, &reloader, &log_level) {
+            if let Err(error) = reload(&args, &reloader) {
                 tracing::error!("nothing was reloaded: {error:#}");
             }
         }
@@ -112,10 +93,14 @@ fn reload_on_signal(
     Ok(())
 }
 
-fn reload(args: &ConfigArgs, reloader: &Reloader, log_level: &LogLevel) -> anyhow::Result<()> {
+fn reload(args: &ConfigArgs, reloader: &Reloader) -> anyhow::Result<()> {
     let change = reloader.reload(&args.load()?)?;
-    log_level(&change.config.log.level)?;
-    tracing::info!(changed = change.changed().join(", "), "reloaded");
+    let changed = change.changed();
+    // A level that an operator has set meanwhile stays, unless the file has another one now.
+    if changed.contains(&"log.level") {
+        log::set_level(&change.config.log.level)?;
+    }
+    tracing::info!(changed = changed.join(", "), "reloaded");
     let waiting = change.needs_restart();
     if !waiting.is_empty() {
         tracing::warn!(
@@ -140,6 +125,7 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
             }
             if is_second {
                 tracing::warn!("stopped at once");
+                log::finish();
                 std::process::exit(1);
             }
             stopping.cancel();

@@ -24,6 +24,7 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.widen_step_s", 0.0, 86_400.0, " seconds"),
     ("matching.heard_within_s", 0.0, 60.0, " seconds"),
     ("matching.confirm_s", 0.1, 60.0, " seconds"),
+    ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
 ];
 
@@ -35,7 +36,16 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "admin_listen",
-        "must be an IP address and a port, such as 127.0.0.1:8081",
+        "must be auto, off, or an IP address and a port, such as 127.0.0.1:9090; one that other machines \
+         can reach needs `admin.token` or `admin.token_file`",
+    ),
+    (
+        "admin.token",
+        "must be 16 to 1024 visible ASCII characters, and unset if `admin.token_file` is set",
+    ),
+    (
+        "admin.token_file",
+        "must be a file that can be read and holds a token of 16 to 1024 visible ASCII characters",
     ),
     (
         "privacy.position_grid_km",
@@ -62,6 +72,7 @@ const OTHERS: &[(&str, &str)] = &[
         "tls.key",
         "must be the path of a PEM file, set together with `tls.certificate`",
     ),
+    ("log.format", "must be auto, human or json"),
     (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
@@ -75,6 +86,11 @@ pub(super) fn allowed(key: &str) -> Option<String> {
     }
     let (_, min, max, unit) = BOUNDS.iter().find(|(known, ..)| *known == key)?;
     Some(format!("must be {min} to {max}{unit}"))
+}
+
+/// Whether a setting's value is never to be shown.
+pub(super) fn is_secret(key: &str) -> bool {
+    key == "admin.token"
 }
 
 /// Whether a number is within its setting's bounds.
@@ -98,7 +114,8 @@ mod tests {
     #[test]
     fn every_setting_has_words() {
         let mut config = crate::config::Config::default();
-        config.admin_listen = Some(config.listen);
+        config.admin.token = Some("a token of 16 or more".to_owned().into());
+        config.admin.token_file = Some("token".into());
         config.tls.certificate = Some("certificate.pem".into());
         config.tls.key = Some("key.pem".into());
         let table = toml::Table::try_from(config).unwrap();

@@ -1,6 +1,6 @@
 //! Mistakes in the settings, said so that they can be found and put right.
 
-use super::allowed::allowed;
+use super::allowed::{allowed, is_secret};
 use super::{ENV_PREFIX, Sources};
 use figment::error::Kind;
 use figment::value::Value;
@@ -72,7 +72,9 @@ impl ConfigError {
 /// "`a.b` must be 1 to 9, not 10"
 fn unusable(key: &str, figment: &Figment) -> Option<String> {
     let mut message = format!("`{key}` {}", allowed(key)?);
-    if let Ok(value) = figment.find_value(key) {
+    if !is_secret(key)
+        && let Ok(value) = figment.find_value(key)
+    {
         let _ = write!(message, ", not {}", shown(&value));
     }
     Some(message)

@@ -1,6 +1,6 @@
 //! What of new settings takes effect at once, and what only when the server is started again.
 
-use super::{Config, Limits, Log, Matching, Privacy, Security, Tls};
+use super::{Admin, Config, Limits, Log, Matching, Privacy, Security, Tls};
 
 /// New settings, as far as they can take effect while the server runs.
 #[derive(Debug)]
@@ -97,6 +97,7 @@ impl Config {
         let config = Self {
             listen: choose!(it, at_start listen),
             admin_listen: choose!(it, at_start admin_listen),
+            admin: section!(it, Admin admin { at_start token, at_start token_file }),
             // Everybody has been told these, or the waiting room was built with them.
             privacy: section!(it, Privacy privacy {
                 at_start position_grid_km,
@@ -136,7 +137,7 @@ impl Config {
                 certificate: choose!(it, keeps_tls, tls.certificate),
                 key: choose!(it, keeps_tls, tls.key),
             },
-            log: section!(it, Log log { live level }),
+            log: section!(it, Log log { live level, at_start format, live ends_per_second }),
         };
         Change {
             config,

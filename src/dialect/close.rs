@@ -21,6 +21,8 @@ pub enum CloseCode {
     Policy = 1008,
     /// A message over the limit.
     TooBig = 1009,
+    /// An operator ended the session.
+    Banned = 4000,
     /// Too many errors.
     ProtocolAbuse = 4001,
     /// The session goes on over another connection.

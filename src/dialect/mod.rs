@@ -209,6 +209,14 @@ impl Speaker {
         }
     }
 
+    /// The code to close with when an operator ended the session.
+    pub fn removed_code(&self) -> CloseCode {
+        match self {
+            Self::V1 => CloseCode::Banned,
+            Self::Classic(_) => CloseCode::Policy,
+        }
+    }
+
     /// The code to close with when the server stops.
     pub fn going_away_code(&self) -> CloseCode {
         match self {

@@ -616,6 +616,7 @@ fn lobby_frame<'a>(event: &'a Event, id: Option<&'a str>) -> Frame<'a> {
                 PartnerLeftReason::Left => "left",
                 PartnerLeftReason::Lost => "lost",
                 PartnerLeftReason::Blocked => "blocked",
+                PartnerLeftReason::Removed => "removed",
             },
         },
         Event::Idle { reason } => Frame::Idle {

@@ -220,10 +220,45 @@ impl Lobby {
         }
     }
 
-    /// Tells somebody when to come back, and when their connection ends.
+    /// The server goes on after all: whoever is still connected stays, and whoever is away has time again to
+    /// come back. That they were told to go can't be taken back; a client that waits for its turn just goes on.
+    pub fn cancel_drain(&mut self, now: Moment) {
+        self.assert_drained();
+        self.is_draining = false;
+        let window_end = now + self.settings.resume_window;
+        let ids: Vec<_> = self.sessions.keys().collect();
+        for id in ids {
+            match &mut self.sessions[id].link {
+                Link::Connected { drains_at, .. } => *drains_at = None,
+                Link::Away { until, .. } => *until = window_end.max(*until),
+            }
+            self.reschedule(id);
+        }
+    }
+
+    /// An operator ends a session, and its connection. Returns whether there was such a session.
+    pub fn remove(&mut self, now: Moment, id: SessionId) -> bool {
+        self.assert_drained();
+        if !self.sessions.contains_key(id) {
+            return false;
+        }
+        self.emit(Effect::Close {
+            session: id,
+            farewell: Farewell::Removed,
+        });
+        self.end_session(now, id, PartnerLeftReason::Removed);
+        true
+    }
+
+    /// Tells somebody when to come back, and when their connection ends. Who was told before is not told
+    /// again, and goes no later.
     pub(super) fn send_away(&mut self, id: SessionId, at: Moment) {
         match &mut self.sessions[id].link {
             Link::Away { until, .. } => *until = at.min(*until),
+            Link::Connected {
+                drains_at: Some(drains_at),
+                ..
+            } => *drains_at = at.min(*drains_at),
             Link::Connected { drains_at, .. } => {
                 *drains_at = Some(at);
                 let spread_ms = self.settings.reconnect_spread.as_millis();

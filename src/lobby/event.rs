@@ -86,6 +86,8 @@ pub enum Farewell {
     Replaced,
     /// The server stops.
     GoingAway,
+    /// An operator ended its session.
+    Removed,
 }
 
 /// Something a session is told.
@@ -192,6 +194,8 @@ pub enum PartnerLeftReason {
     Lost,
     /// It does not want to meet this session again.
     Blocked,
+    /// An operator ended its session.
+    Removed,
 }
 
 /// Why a session is idle.

@@ -7,7 +7,7 @@ use super::{
     Command, Effect, Event, Farewell, IdleReason, MessageId, PartnerLeftReason, Refusal,
     ResumeToken, SessionId, StateName,
 };
-use crate::geo::PrivacyGrid;
+use crate::geo::{Position, PrivacyGrid};
 use crate::matching::Matchmaker;
 use crate::moment::Moment;
 use rand::RngExt;
@@ -142,6 +142,14 @@ impl Lobby {
     /// How many sessions are without a connection.
     pub fn away_len(&self) -> usize {
         self.away
+    }
+
+    /// Where everybody is who waits or chats and is connected, as it is stored. O(sessions).
+    pub fn positions(&self) -> impl Iterator<Item = Position> {
+        let is_out =
+            |session: &&Session| !session.is_away() && !matches!(session.state, State::Idle { .. });
+        let out = self.sessions.values().filter(is_out);
+        out.map(|session| session.criteria().place.position())
     }
 
     /// The state of a session, if it is here.

@@ -17,6 +17,15 @@ slotmap::new_key_type! {
     pub struct SessionId;
 }
 
+impl SessionId {
+    /// Reads a session's name as it was written. `None` if it never was one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = u64::from_str_radix(text, 16).ok()?;
+        let id = Self::from(slotmap::KeyData::from_ffi(id));
+        (id.to_string() == text).then_some(id)
+    }
+}
+
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}", slotmap::Key::data(self).as_ffi())

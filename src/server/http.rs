@@ -54,7 +54,7 @@ where
         async move { Ok::<_, Infallible>(response) }
     });
     // Who comes while the server stops gets one answer; a shutdown now would leave them without.
-    let is_stopping = shared.stopping.is_cancelled();
+    let is_stopping = shared.roster.stopping().is_cancelled();
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(!is_stopping)
@@ -65,7 +65,7 @@ where
     let mut serving = pin!(serving);
     let served = tokio::select! {
         served = serving.as_mut() => served,
-        () = shared.stopping.cancelled(), if !is_stopping => {
+        () = shared.roster.stopping().cancelled(), if !is_stopping => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }

@@ -11,6 +11,7 @@ use crate::config::{Config, seconds};
 use crate::conversation::{Conversation, ConversationError, Message, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
 use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
+use crate::geo::Position;
 use crate::lobby::{
     Command, Departure, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal,
     ResumeToken, Resumed, Seen, SessionId, Settings, StateName,
@@ -52,7 +53,6 @@ struct Floor {
     heard_within: Duration,
     /// What the timer waits for.
     timer: Option<Moment>,
-    is_draining: bool,
 }
 
 /// The way to a session.
@@ -285,7 +285,6 @@ impl Hub {
                 lines: SecondaryMap::new(),
                 alive: VecDeque::new(),
                 timer: None,
-                is_draining: false,
             }),
             wheel: Mutex::new(Wheel::new(config.limits.ping_s, config.limits.pong_s)),
             clock,
@@ -425,13 +424,25 @@ impl Hub {
     /// Tells everybody that the server stops, and ends their connections bit by bit.
     pub(super) fn drain(&self) {
         self.on_the_floor(|floor, now| {
-            floor.is_draining = true;
             floor.lobby.drain(now);
         });
     }
 
-    pub(super) fn is_draining(&self) -> bool {
-        self.floor.lock().is_draining
+    /// Lets those stay whose connections have not been ended yet, and others come.
+    pub(super) fn cancel_drain(&self) {
+        self.on_the_floor(|floor, now| {
+            floor.lobby.cancel_drain(now);
+        });
+    }
+
+    /// Ends a session for an operator. Returns whether there was such a session.
+    pub(super) fn remove(&self, session: SessionId) -> bool {
+        self.on_the_floor(|floor, now| floor.lobby.remove(now, session))
+    }
+
+    /// Where everybody is who waits or chats and is connected. O(sessions), and nobody joins meanwhile.
+    pub(super) fn positions(&self) -> Vec<Position> {
+        self.floor.lock().lobby.positions().collect()
     }
 
     /// Sessions, and how many of them wait.
@@ -602,6 +613,7 @@ impl Floor {
                 outbox.hang_up(CloseCode::Replaced, "the session was resumed elsewhere");
             }
             Farewell::GoingAway => outbox.hang_up_going_away(),
+            Farewell::Removed => outbox.hang_up_removed(),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Accepting connections, and refusing them before descriptors run out.
 
+use super::admin::{self, Door};
 use super::connection::{self, Rules};
 use super::credentials::Credentials;
+use super::duty::{Duty, Roster};
 use super::hub::Hub;
 use super::listener::Listener;
 use super::reload::{self, Reloader};
 use super::tls::TlsError;
-use super::{admin, credentials, http};
+use super::{credentials, http};
 use crate::config::{Config, seconds};
 use arc_swap::Guard;
 use parking_lot::Mutex;
@@ -41,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Server<L = TcpListener> {
     listener: L,
-    admin_listener: Option<TcpListener>,
+    admin_door: Option<Door>,
     shared: Arc<Shared>,
 }
 
@@ -70,6 +72,9 @@ pub enum ServerError {
         /// Why.
         cause: io::Error,
     },
+    /// The operators' token can't be read.
+    #[error("cannot read the operators' token (admin.token_file): {0}")]
+    AdminToken(io::Error),
     /// The certificate and its key can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -82,8 +87,7 @@ pub(super) struct Shared {
     pub(super) rules: Arc<Rules>,
     /// Held while settings are put in force.
     pub(super) reloading: Mutex<()>,
-    /// Cancelled when the server begins to stop.
-    pub(super) stopping: CancellationToken,
+    pub(super) roster: Roster,
     seats: Arc<Seats>,
     connections: Arc<Semaphore>,
 }
@@ -154,9 +158,9 @@ impl Shared {
         self.rules.config.store(Arc::new(config.clone()));
     }
 
-    /// Room for one more WebSocket, unless the server is full or stops.
+    /// Room for one more WebSocket, unless the server is full, or sends people away.
     pub(super) fn seat(&self) -> Option<Seat> {
-        if self.stopping.is_cancelled() {
+        if self.roster.duty() != Duty::Serving {
             return None;
         }
         let max = self.seats.max();
@@ -168,9 +172,19 @@ impl Shared {
             .map(|_| Seat(Arc::clone(&self.seats)))
     }
 
+    /// How many WebSockets there are.
+    pub(super) fn connections(&self) -> usize {
+        self.seats.taken.load(Ordering::Relaxed)
+    }
+
+    /// How many there may be.
+    pub(super) fn connections_max(&self) -> usize {
+        self.seats.max()
+    }
+
     /// Whether there is room for one more WebSocket.
     pub(super) fn is_full(&self) -> bool {
-        self.seats.taken.load(Ordering::Relaxed) >= self.seats.max()
+        self.connections() >= self.connections_max()
     }
 }
 
@@ -189,12 +203,9 @@ impl Server<TcpListener> {
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
         let credentials = Credentials::load(&config)?;
         let listener = listen(config.listen, "listen")?;
-        let admin_listener = match config.admin_listen {
-            Some(address) => Some(listen(address, "admin_listen")?),
-            None => None,
-        };
+        let admin_door = Door::open(&config)?;
         let hub = Hub::new(&config);
-        let server = Self::assemble(config, credentials, listener, admin_listener, hub);
+        let server = Self::assemble(config, credentials, listener, admin_door, hub);
         Ok(server)
     }
 
@@ -212,7 +223,7 @@ impl Server<TcpListener> {
     /// # Errors
     /// If the operating system does not say.
     pub fn admin_addr(&self) -> Option<io::Result<SocketAddr>> {
-        self.admin_listener.as_ref().map(TcpListener::local_addr)
+        self.admin_door.as_ref().map(Door::local_addr)
     }
 }
 
@@ -229,7 +240,7 @@ impl<L: Listener> Server<L> {
         config: Config,
         credentials: Credentials,
         listener: L,
-        admin_listener: Option<TcpListener>,
+        admin_door: Option<Door>,
         hub: Hub,
     ) -> Self {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
@@ -241,12 +252,12 @@ impl<L: Listener> Server<L> {
         let seats = Seats::new(possible, &config);
         Self {
             listener,
-            admin_listener,
+            admin_door,
             shared: Arc::new(Shared {
                 credentials,
                 rules: Arc::new(Rules::new(config, hub)),
                 reloading: Mutex::new(()),
-                stopping: CancellationToken::new(),
+                roster: Roster::new(),
                 seats: Arc::new(seats),
                 connections: Arc::new(Semaphore::new(connections)),
             }),
@@ -273,7 +284,7 @@ impl<L: Listener> Server<L> {
 
     /// How many WebSocket connections there may be at once.
     pub fn connections_max(&self) -> usize {
-        self.shared.seats.max()
+        self.shared.connections_max()
     }
 
     /// Counts who is there, now and while the server runs.
@@ -283,7 +294,7 @@ impl<L: Listener> Server<L> {
         move || {
             let (sessions, waiting) = shared.rules.hub.census();
             Census {
-                connections: shared.seats.taken.load(Ordering::Relaxed),
+                connections: shared.connections(),
                 sessions,
                 waiting,
             }
@@ -295,7 +306,7 @@ impl<L: Listener> Server<L> {
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             listener,
-            admin_listener,
+            admin_door,
             shared,
         } = self;
         let tasks = TaskTracker::new();
@@ -310,16 +321,14 @@ impl<L: Listener> Server<L> {
                 )
             }
         });
-        let admin = admin_listener
-            .map(|listener| tokio::spawn(admin::serve(listener, Arc::clone(&shared))));
+        let admin = admin_door.map(|door| tokio::spawn(admin::serve(door, Arc::clone(&shared))));
         tokio::select! {
             () = accept(&listener, &shared, &tasks) => {}
             () = stop.cancelled() => {}
         }
         let (sessions, _) = shared.rules.hub.census();
         tracing::info!(sessions, "stopping");
-        shared.stopping.cancel();
-        shared.rules.hub.drain();
+        shared.roster.stop(&shared.rules.hub);
         tasks.close();
         let limit = seconds(shared.config().limits.stop_s);
         tokio::select! {
@@ -336,7 +345,11 @@ impl<L: Listener> Server<L> {
     }
 }
 
-fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, ServerError> {
+/// Listens at an address that a setting names.
+pub(super) fn listen(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<TcpListener, ServerError> {
     let listen = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -410,10 +423,10 @@ async fn serve_tls<S>(
     // Boxed for the same reason as HTTP.
     let handshake = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
     // Who is not through when the server begins to stop has nothing to lose.
-    let is_stopping = shared.stopping.is_cancelled();
+    let is_stopping = shared.roster.stopping().is_cancelled();
     let outcome = tokio::select! {
         outcome = handshake => outcome,
-        () = shared.stopping.cancelled(), if !is_stopping => return,
+        () = shared.roster.stopping().cancelled(), if !is_stopping => return,
     };
     match outcome {
         Ok(Ok(stream)) => serve(stream, shared, permit).await,

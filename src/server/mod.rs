@@ -13,6 +13,8 @@
 //! - `liveness`: pings, and who does not answer them
 //! - `hub`: the lobby behind its lock, and the chats
 //! - `admin`: the operators' listener
+//! - `duty`: whether people are taken in, sent away, or the server stops
+//! - `log`: lines on standard error, at a level that can change
 //! - `simulated`: all but the sockets, for simulations
 //!
 //! Nothing outside this module knows `hyper` or `fastwebsockets`.
@@ -20,6 +22,7 @@
 mod admin;
 mod connection;
 mod credentials;
+mod duty;
 mod frames;
 mod gate;
 mod http;
@@ -27,6 +30,7 @@ mod hub;
 mod listen;
 mod listener;
 mod liveness;
+pub mod log;
 mod outbox;
 mod page;
 mod reload;

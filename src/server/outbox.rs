@@ -226,6 +226,12 @@ impl Outbox {
         wake(sleeper);
     }
 
+    /// Ends the connection because an operator ended its session.
+    pub(super) fn hang_up_removed(&self) {
+        let code = self.inner.lock().speaker.removed_code();
+        self.hang_up(code, "an operator has ended this session");
+    }
+
     /// Ends the connection because the server stops.
     pub(super) fn hang_up_going_away(&self) {
         let code = self.inner.lock().speaker.going_away_code();

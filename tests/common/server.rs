@@ -190,6 +190,8 @@ fn prepare<'a>(command: &'a mut Command, settings: &[(&str, &str)]) -> &'a mut C
             command.env_remove(name);
         }
     }
+    // As a person at a terminal would read it.
+    command.env("WHISPERCHAT_LOG__FORMAT", "human");
     for (key, value) in settings {
         let name = key.to_uppercase().replace('.', "__");
         command.env(format!("WHISPERCHAT_{name}"), value);

@@ -1,0 +1,130 @@
+//! Where operators connect, and what they must show.
+
+use crate::private::Private;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// How many characters a token has: a shorter one could be guessed, a longer one is no token.
+const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 16..=1024;
+
+/// Where operators connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum AdminListen {
+    /// At [`AdminListen::USUAL`] if that can be had, or nowhere.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Off,
+    /// Here, or the server does not start.
+    At(SocketAddr),
+}
+
+impl AdminListen {
+    /// Where operators connect unless the settings say otherwise.
+    pub const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+    /// Whether only this machine can connect.
+    pub fn is_local(self) -> bool {
+        match self {
+            Self::Auto | Self::Off => true,
+            Self::At(address) => address.ip().is_loopback(),
+        }
+    }
+}
+
+impl TryFrom<String> for AdminListen {
+    type Error = std::net::AddrParseError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            address => address.parse().map(Self::At),
+        }
+    }
+}
+
+impl From<AdminListen> for String {
+    fn from(listen: AdminListen) -> Self {
+        match listen {
+            AdminListen::Auto => "auto".to_owned(),
+            AdminListen::Off => "off".to_owned(),
+            AdminListen::At(address) => address.to_string(),
+        }
+    }
+}
+
+/// What operators must show. At most one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// The token, 16…1024 visible ASCII characters.
+    pub token: Option<Secret>,
+    /// A file that holds the token and nothing else but space around it.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Admin {
+    /// The token, if there is one.
+    ///
+    /// # Errors
+    /// If its file can't be read, or what is there is no token.
+    pub fn read_token(&self) -> io::Result<Option<Private<String>>> {
+        let token = match (&self.token, &self.token_file) {
+            (Some(token), _) => token.0.to_string(),
+            (None, Some(file)) => std::fs::read_to_string(file)?.trim().to_owned(),
+            (None, None) => return Ok(None),
+        };
+        if is_token(&token) {
+            Ok(Some(Private::new(token)))
+        } else {
+            let message = "a token is 16 to 1024 visible ASCII characters";
+            Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        }
+    }
+
+    pub(super) fn is_token_good(&self) -> bool {
+        let is_good = |token: &Secret| is_token(&token.0);
+        self.token.as_ref().is_none_or(is_good)
+            && (self.token.is_none() || self.token_file.is_none())
+    }
+
+    pub(super) fn is_token_file_good(&self) -> bool {
+        self.token_file.is_none() || self.token.is_some() || self.read_token().is_ok()
+    }
+
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some() || self.token_file.is_some()
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    TOKEN_CHARS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Text of a setting that is not to be shown, wherever the settings are.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(Private<String>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Private::new(text))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(hidden)")
+    }
+}

@@ -1,0 +1,237 @@
+//! The operators' listener: how the server is, and what can be done about it.
+//!
+//! Every request passes the `guard` first. A route and its description in the `OpenAPI` document are one thing:
+//! what is not described is not served.
+
+mod api;
+mod guard;
+mod probes;
+mod regions;
+
+use super::duty::Duty;
+use super::listen::{self, ServerError, Shared};
+use crate::config::{AdminListen, Config, seconds};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use guard::{Guard, TokenScheme};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Operators and their probes are few.
+const CONNECTIONS_MAX: usize = 16;
+
+/// The longest body of a request, in bytes.
+const BODY_MAX_BYTES: usize = 4096;
+
+/// How long a request may take, its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every answer says to browsers: it is nobody else's, and not to be kept.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+/// Where operators come in, and who may.
+#[derive(Debug)]
+pub(super) struct Door {
+    listener: TcpListener,
+    guard: Arc<Guard>,
+}
+
+impl Door {
+    /// Listens where the settings say, if anywhere. If the settings say nothing, what can't be had is done
+    /// without.
+    pub(super) fn open(config: &Config) -> Result<Option<Self>, ServerError> {
+        let (address, is_asked_for) = match config.admin_listen {
+            AdminListen::Off => return Ok(None),
+            AdminListen::Auto => (AdminListen::USUAL, false),
+            AdminListen::At(address) => (address, true),
+        };
+        let token = config.admin.read_token().map_err(ServerError::AdminToken)?;
+        match listen::listen(address, "admin_listen") {
+            Ok(listener) => Ok(Some(Self {
+                listener,
+                guard: Arc::new(Guard::new(address.ip().is_loopback(), token)),
+            })),
+            Err(error) if is_asked_for => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "operators can't connect; set `admin_listen` to another address, or to off");
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// Serves for as long as it is polled.
+pub(super) async fn serve(door: Door, shared: Arc<Shared>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let head_timeout = seconds(shared.config().limits.request_head_s);
+    let router = router(shared, door.guard);
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = door.listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(head_timeout)
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
+                .await;
+            if let Err(error) = served {
+                tracing::debug!(%error, "admin connection ended");
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// What the listener serves, as it is described at `/openapi.json`.
+pub(super) fn description() -> utoipa::openapi::OpenApi {
+    routes().split_for_parts().1
+}
+
+/// All that operators may know and do.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "WhisperChat for operators",
+        description = "How the server is, and what can be done about it. Served on `admin_listen`, apart from \
+            where people connect.",
+        license(name = "MIT OR Apache-2.0"),
+        version = env!("CARGO_PKG_VERSION"),
+    ),
+    tags(
+        (name = "look", description = "How the server is. Changes nothing."),
+        (name = "steer", description = "What can be done about it. Takes JSON by POST."),
+    ),
+    modifiers(&TokenScheme),
+)]
+struct Described;
+
+fn routes() -> OpenApiRouter<Arc<api::Desk>> {
+    OpenApiRouter::with_openapi(<Described as utoipa::OpenApi>::openapi())
+        .routes(routes!(probes::livez))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(probes::version))
+        .routes(routes!(probes::config))
+        .routes(routes!(probes::openapi))
+        .routes(routes!(api::status))
+        .routes(routes!(api::drain))
+        .routes(routes!(api::cancel_drain))
+        .routes(routes!(api::disconnect))
+        .routes(routes!(api::log_level, api::set_log_level))
+        .routes(routes!(api::regions))
+}
+
+fn router(shared: Arc<Shared>, guard: Arc<Guard>) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .fallback(async || {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "nothing here; /openapi.json says what is where",
+            )
+        })
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "not by this method; /openapi.json says by which",
+            )
+        })
+        .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(middleware::from_fn_with_state(guard, guard::admit))
+        .layer(middleware::from_fn(finish))
+        .with_state(Arc::new(api::Desk::new(shared)))
+}
+
+/// Sees to it that every request gets an answer, with the headers that every answer has.
+async fn finish(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    let mut answer = answer.unwrap_or_else(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took too long").into_response()
+    });
+    for (name, value) in HEADERS {
+        let header = answer.headers_mut().entry(name);
+        header.or_insert(HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// Why something was not done.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+struct Refused {
+    /// A sentence.
+    error: String,
+}
+
+/// A refusal and its status.
+#[derive(Debug)]
+struct Problem(StatusCode, String);
+
+impl Problem {
+    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self(status, error.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.0, Json(Refused { error: self.1 })).into_response()
+    }
+}
+
+/// What the server does, as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// Takes people in.
+    Ready,
+    /// Has no room for more.
+    Full,
+    /// Sends everybody away until that is called off.
+    Draining,
+    /// Sends everybody away and ends.
+    Stopping,
+}
+
+impl State {
+    fn of(shared: &Shared) -> Self {
+        match shared.roster.duty() {
+            Duty::Stopping => Self::Stopping,
+            Duty::Draining => Self::Draining,
+            Duty::Serving if shared.is_full() => Self::Full,
+            Duty::Serving => Self::Ready,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What probes and people look at.
+
+use super::api::Desk;
+use super::{Refused, State};
+use crate::server::log;
+use axum::extract;
+use axum::http::StatusCode;
+use axum::response::Json;
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// That somebody answers.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Alive {
+    /// Always `alive`.
+    status: &'static str,
+}
+
+/// Whether people can connect.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Ready {
+    status: State,
+}
+
+/// What runs.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Version {
+    /// Always `whisperchat`.
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/livez", tag = "look", responses((status = OK, body = Alive)))]
+pub(super) async fn livez() -> Json<Alive> {
+    Json(Alive { status: "alive" })
+}
+
+/// Whether there is room for people, and they may come.
+#[utoipa::path(get, path = "/readyz", tag = "look", responses(
+    (status = OK, body = Ready),
+    (status = SERVICE_UNAVAILABLE, description = "Full, draining or stopping", body = Ready),
+))]
+pub(super) async fn readyz(desk: extract::State<Arc<Desk>>) -> (StatusCode, Json<Ready>) {
+    let status = State::of(&desk.shared);
+    let code = match status {
+        State::Ready => StatusCode::OK,
+        State::Full | State::Draining | State::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (code, Json(Ready { status }))
+}
+
+/// What runs.
+#[utoipa::path(get, path = "/version", tag = "look", responses((status = OK, body = Version)))]
+pub(super) async fn version() -> Json<Version> {
+    Json(Version {
+        name: "whisperchat",
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// The settings in force. Secrets are not shown.
+#[utoipa::path(get, path = "/config", tag = "look", responses(
+    (status = OK, description = "All settings by their keys", body = Value),
+    (status = INTERNAL_SERVER_ERROR, body = Refused),
+))]
+pub(super) async fn config(desk: extract::State<Arc<Desk>>) -> Result<Json<Value>, super::Problem> {
+    let mut config = (**desk.shared.config()).clone();
+    if let Some(level) = log::level() {
+        config.log.level = level;
+    }
+    serde_json::to_value(&config)
+        .map(Json)
+        .map_err(|error| super::Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "look", responses(
+    (status = OK, description = "An OpenAPI document", body = Value),
+))]
+pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(super::description())
+}

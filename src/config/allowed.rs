@@ -24,7 +24,6 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.widen_step_s", 0.0, 86_400.0, " seconds"),
     ("matching.heard_within_s", 0.0, 60.0, " seconds"),
     ("matching.confirm_s", 0.1, 60.0, " seconds"),
-    ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
 ];
 

@@ -283,12 +283,21 @@ fn expect(mut stream: &[u8]) -> Expected {
         let Some((mask, rest)) = rest.split_first_chunk::<4>() else {
             break None;
         };
-        let Some((masked, rest)) = rest.split_at_checked(length as usize) else {
-            break None;
+        let (masked, is_whole) = match rest.split_at_checked(length as usize) {
+            Some((masked, rest)) => {
+                stream = rest;
+                (masked, true)
+            }
+            None => (rest, false),
         };
-        stream = rest;
         let masked = masked.iter().zip(mask.iter().cycle());
         let payload: Vec<u8> = masked.map(|(byte, mask)| byte ^ mask).collect();
+        if !is_whole {
+            // What is there of a text is looked at already.
+            let mut message = fragments.unwrap_or_default();
+            message.extend(payload);
+            break (!is_control && is_broken(&message)).then_some(Ending::Broken(1007));
+        }
         match opcode {
             8 => break Some(Ending::Closed),
             9 => expected.pings.push(payload),
@@ -296,10 +305,10 @@ fn expect(mut stream: &[u8]) -> Expected {
             _ => {
                 let mut message = fragments.take().unwrap_or_default();
                 message.extend(payload);
-                if !is_final {
-                    fragments = Some(message);
-                } else if std::str::from_utf8(&message).is_err() {
+                if is_broken(&message) || (is_final && std::str::from_utf8(&message).is_err()) {
                     break Some(Ending::Broken(1007));
+                } else if !is_final {
+                    fragments = Some(message);
                 } else {
                     expected.messages += 1;
                 }
@@ -307,6 +316,11 @@ fn expect(mut stream: &[u8]) -> Expected {
         }
     };
     expected
+}
+
+/// Whether nothing that follows can make this UTF-8.
+fn is_broken(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_err_and(|error| error.error_len().is_some())
 }
 
 fn check(expected: &Expected, answers: &Answers) {

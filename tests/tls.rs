@@ -253,7 +253,8 @@ async fn the_page_is_served_and_what_is_printed_names_the_schemes() {
 async fn much_is_said_in_both_directions_at_once() {
     const COUNT: usize = 200;
     let identity = Identity::new();
-    let server = Files::new(&identity).serve(&[]);
+    // Room for all that is said: who talks does not wait for who listens, who would be too slow otherwise.
+    let server = Files::new(&identity).serve(&[("limits.outbox_bytes", "1048576")]);
     let (mut ann, mut bob) = chatting(&server, &identity).await;
     let text = "x".repeat(2000);
     let talking = async {

@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{Pair, Place, Request, Server, V1, join, within};
+use common::{Pair, Place, Request, Server, V1, join};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 const PARIS: Place = (48.8566, 2.3522);
@@ -24,31 +24,13 @@ async fn server(settings: &[(&str, &str)]) -> (Server, SocketAddr) {
 
 /// The answer to a request with these header lines besides `Host`: status and body.
 async fn ask(admin: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-    let mut stream = within("a connection", TcpStream::connect(admin))
-        .await
-        .expect("operators can connect");
-    let named = headers.iter().any(|(name, _)| *name == "Host");
-    let host = ("Host", &*admin.to_string());
-    let lines: String = headers
+    let request = Request::get("").start_line(&format!("{line} HTTP/1.1"));
+    headers
         .iter()
-        .chain((!named).then_some(&host))
-        .flat_map(|(name, value)| [name, ": ", value, "\r\n"])
-        .collect();
-    let length = body.len();
-    let request = format!(
-        "{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{lines}\r\n{body}"
-    );
-    stream
-        .write_all(request.as_bytes())
+        .fold(request, |request, (name, value)| request.with(name, value))
+        .body(body)
+        .ask(admin)
         .await
-        .expect("the server reads");
-    let mut answer = String::new();
-    within("an answer", stream.read_to_string(&mut answer))
-        .await
-        .expect("the answer is text");
-    let status = answer["HTTP/1.1 ".len()..][..3].parse().expect("a status");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a head has an end");
-    (status, body.to_owned())
 }
 
 async fn get(admin: SocketAddr, path: &str) -> (u16, Value) {

@@ -2,13 +2,11 @@
 
 mod common;
 
-use common::{Classic, Server, V1, join, within};
+use common::{Classic, Request, Server, V1, join};
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 const PARIS: common::Place = (48.8566, 2.3522);
 
@@ -74,27 +72,6 @@ fn name(path: &Path) -> &str {
     path.to_str().expect("names of temporary files are plain")
 }
 
-/// The answer's status and body.
-async fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = within("a connection", TcpStream::connect(address))
-        .await
-        .expect("the server listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("the server reads");
-    let mut answer = String::new();
-    within("an answer", stream.read_to_string(&mut answer))
-        .await
-        .expect("the answer is text");
-    let status = answer["HTTP/1.1 ".len()..][..3]
-        .parse()
-        .expect("a status is a number");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a head has an end");
-    (status, body.to_owned())
-}
-
 #[test]
 fn the_help_lists_the_subcommands_and_where_settings_come_from() {
     let (code, stdout, stderr) = outcome(&mut whisperchat(&["--help"]));
@@ -136,7 +113,7 @@ async fn serving_needs_no_file_and_tells_how_to_try_it() {
     for expected in expected {
         assert!(printed.contains(&expected), "no {expected:?} in {printed}");
     }
-    let (status, page) = get(address, "/").await;
+    let (status, page) = Request::get("/").ask(address).await;
     assert_eq!(status, 200);
     assert!(page.contains("<html"), "{page}");
     assert!(server.stop().await.success());
@@ -179,29 +156,29 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_is() {
     let server = Server::start(&settings);
     let admin = server.admin_address().await;
     assert_eq!(
-        get(admin, "/livez").await,
+        Request::get("/livez").ask(admin).await,
         (200, r#"{"status":"alive"}"#.to_owned())
     );
     assert_eq!(
-        get(admin, "/readyz").await,
+        Request::get("/readyz").ask(admin).await,
         (200, r#"{"status":"ready"}"#.to_owned())
     );
-    let (status, version) = get(admin, "/version").await;
+    let (status, version) = Request::get("/version").ask(admin).await;
     let version: serde_json::Value = serde_json::from_str(&version).expect("it is JSON");
     assert_eq!(status, 200);
     assert_eq!(version["name"], "whisperchat");
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(get(admin, "/metrics2").await.0, 404);
+    assert_eq!(Request::get("/metrics2").ask(admin).await.0, 404);
     // A full server lives, and is not ready for more.
     let guest = V1::connect(&server).await;
     assert_eq!(
-        get(admin, "/readyz").await,
+        Request::get("/readyz").ask(admin).await,
         (503, r#"{"status":"full"}"#.to_owned())
     );
-    assert_eq!(get(admin, "/livez").await.0, 200);
+    assert_eq!(Request::get("/livez").ask(admin).await.0, 200);
     guest.close().await;
     // What is for operators is not for everybody.
-    assert_eq!(get(server.address(), "/livez").await.0, 404);
+    assert_eq!(Request::get("/livez").ask(server.address()).await.0, 404);
     assert!(server.stop().await.success());
 }
 

@@ -14,6 +14,7 @@ pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub(crate) struct Request {
     start_line: String,
     headers: Vec<(String, String)>,
+    body: String,
 }
 
 impl Request {
@@ -22,7 +23,14 @@ impl Request {
         Self {
             start_line: format!("GET {path} HTTP/1.1"),
             headers: Vec::new(),
+            body: String::new(),
         }
+    }
+
+    /// With a body, and its length in the head.
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self.with("Content-Length", &body.len().to_string())
     }
 
     /// A good upgrade without a subprotocol.
@@ -67,6 +75,17 @@ impl Request {
         self.send_over(Raw::connect_to(address).await).await
     }
 
+    /// Sends it as the only one on a fresh connection; returns the answer's status and body.
+    pub(crate) async fn ask(self, address: SocketAddr) -> (u16, String) {
+        let request = self.with("Connection", "close");
+        let (response, mut raw) = request.send_to(address).await;
+        let mut body = String::new();
+        within("an answer's body", raw.stream.read_to_string(&mut body))
+            .await
+            .expect("the answer is text");
+        (response.status, body)
+    }
+
     /// Sends it on a connection that is there already.
     pub(crate) async fn send_over(&self, mut raw: Raw) -> (Response, Raw) {
         let address = raw.stream.peer_addr().expect("it is connected");
@@ -77,7 +96,12 @@ impl Request {
             .iter()
             .chain((!names_host).then_some(&own_host))
             .map(|(name, value)| format!("{name}: {value}\r\n"));
-        let text = format!("{}\r\n{}\r\n", self.start_line, lines.collect::<String>());
+        let text = format!(
+            "{}\r\n{}\r\n{}",
+            self.start_line,
+            lines.collect::<String>(),
+            self.body
+        );
         raw.send(text.as_bytes()).await;
         (Response::read(&mut raw).await, raw)
     }

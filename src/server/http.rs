@@ -148,7 +148,7 @@ fn agree(
         return bad("A WebSocket begins with a GET request of HTTP/1.1.");
     }
     let headers = request.headers();
-    if only(headers, &header::SEC_WEBSOCKET_VERSION) != Some(b"13") {
+    if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let refusal = sentence(
             StatusCode::UPGRADE_REQUIRED,
             "Sec-WebSocket-Version must be 13.",
@@ -197,10 +197,10 @@ fn agree(
 }
 
 /// The value of a header that must be there exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (Some(value), None) => Some(value.as_bytes()),
+        (Some(value), None) => Some(value),
         _ => None,
     }
 }
@@ -225,7 +225,7 @@ fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
         return true;
     }
     let Some(origin) =
-        only(headers, &header::ORIGIN).and_then(|origin| str::from_utf8(origin).ok())
+        only(headers, &header::ORIGIN).and_then(|origin| str::from_utf8(origin.as_bytes()).ok())
     else {
         return false;
     };
@@ -243,7 +243,7 @@ fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
         "https" => ":443",
         _ => return false,
     };
-    let host = only(headers, &header::HOST).and_then(|host| str::from_utf8(host).ok());
+    let host = only(headers, &header::HOST).and_then(|host| str::from_utf8(host.as_bytes()).ok());
     let without_port = |authority: &str| {
         let bare = authority.strip_suffix(default_port).unwrap_or(authority);
         bare.to_ascii_lowercase()

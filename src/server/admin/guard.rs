@@ -8,6 +8,7 @@
 
 use super::Problem;
 use crate::private::Private;
+use crate::server::http::only;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -122,11 +123,7 @@ impl Objection {
 
 /// The value of a header that must not come twice.
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
-    }
+    only(headers, name)?.to_str().ok()
 }
 
 fn names_this_machine(authority: &str) -> bool {

@@ -55,6 +55,11 @@ impl Cover {
         self.range_max_m
     }
 
+    /// Whether whoever is below `other` could be below this: its box is inside, and its largest range no larger.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.range_max_m >= other.range_max_m && self.aabb.contains_envelope(&other.aabb)
+    }
+
     /// A lower bound of the straight-line distance, in metres, from `point` to any ticket below. Never
     /// more than the true distance between the unrounded coordinates.
     pub(super) fn distance_min_m(&self, point: &TreePoint) -> f32 {

@@ -64,36 +64,15 @@ impl RTreeParams for NodeSize {
     type DefaultInsertionStrategy = RStarInsertionStrategy;
 }
 
-/// Leads `rstar`'s removal to one entry: down every node whose box and range cover it.
+/// Leads `rstar` to one entry, by the nodes that cover what is asked for.
 struct TheEntry {
-    entry: Entry,
+    ticket: TicketId,
     cover: Cover,
 }
 
 impl SelectionFunction<Entry> for TheEntry {
     fn should_unpack_parent(&self, cover: &Cover) -> bool {
-        cover.range_max_m() >= self.entry.range_m && cover.contains_envelope(&self.cover)
-    }
-
-    fn should_unpack_leaf(&self, entry: &Entry) -> bool {
-        entry.ticket == self.entry.ticket
-    }
-}
-
-/// Leads to an entry by nodes that cover both what it is and what it is to be, so that it can be changed where it
-/// is: every node above it still covers it then.
-struct InPlace {
-    ticket: TicketId,
-    before: Cover,
-    after: Cover,
-    range_max_m: f32,
-}
-
-impl SelectionFunction<Entry> for InPlace {
-    fn should_unpack_parent(&self, cover: &Cover) -> bool {
-        cover.range_max_m() >= self.range_max_m
-            && cover.contains_envelope(&self.before)
-            && cover.contains_envelope(&self.after)
+        cover.covers(&self.cover)
     }
 
     fn should_unpack_leaf(&self, entry: &Entry) -> bool {
@@ -214,7 +193,7 @@ impl<P> WaitingRoom<P> {
     /// spread out; searches the leaves that cover the place where they are not.
     pub fn remove(&mut self, id: TicketId) -> Option<Ticket<P>> {
         let ticket = self.tickets.remove(id)?;
-        self.remove_entry(entry(id, &ticket.place(), ticket.range));
+        self.remove_entry(&entry(id, &ticket.place(), ticket.range));
         Some(ticket)
     }
 
@@ -230,7 +209,7 @@ impl<P> WaitingRoom<P> {
         ticket.position = place.position();
         ticket.range = range;
         if !self.change_in_place(&before, after) {
-            self.remove_entry(before);
+            self.remove_entry(&before);
             self.tree.insert(after);
         }
         true
@@ -239,11 +218,10 @@ impl<P> WaitingRoom<P> {
     /// Changes an entry where it is, and returns whether that could be done. Nodes may be left covering more
     /// than what is below them; they shrink again when somebody below is taken out.
     fn change_in_place(&mut self, before: &Entry, after: Entry) -> bool {
-        let way = InPlace {
+        // By nodes that cover both what it is and what it is to be: they still cover it then.
+        let way = TheEntry {
             ticket: before.ticket,
-            before: before.envelope(),
-            after: after.envelope(),
-            range_max_m: before.range_m.max(after.range_m),
+            cover: before.envelope().merged(&after.envelope()),
         };
         let mut found = self.tree.locate_with_selection_function_mut(way);
         found.next().map(|entry| *entry = after).is_some()
@@ -361,11 +339,11 @@ impl<P> WaitingRoom<P> {
         }
     }
 
-    fn remove_entry(&mut self, entry: Entry) {
-        let cover = entry.envelope();
-        let removed = self
-            .tree
-            .remove_with_selection_function(TheEntry { entry, cover });
+    fn remove_entry(&mut self, entry: &Entry) {
+        let removed = self.tree.remove_with_selection_function(TheEntry {
+            ticket: entry.ticket,
+            cover: entry.envelope(),
+        });
         assert!(removed.is_some(), "every ticket has an entry in the tree");
     }
 
@@ -400,10 +378,10 @@ fn check_node(node: &ParentNode<Entry>, visit: &mut impl FnMut(&Entry)) {
             RTreeNode::Leaf(entry) => visit(entry),
             RTreeNode::Parent(node) => check_node(node, visit),
         }
-        let below = child.envelope();
-        let is_covered =
-            cover.contains_envelope(&below) && cover.range_max_m() >= below.range_max_m();
-        assert!(is_covered, "a node covers what is below it");
+        assert!(
+            cover.covers(&child.envelope()),
+            "a node covers what is below it"
+        );
     }
 }
 

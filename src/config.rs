@@ -5,7 +5,9 @@
 
 mod admin;
 mod allowed;
+mod listing;
 mod problem;
+mod reference;
 mod reload;
 
 use crate::dialect::Bounds;
@@ -229,13 +231,27 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names every mistake with where it stands and what is allowed.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        Self::read(sources).map(|(config, _)| config)
+    }
+
+    /// Reads and checks the settings, and lists them as a TOML file that says where each came from.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn explain(sources: &Sources) -> Result<(Self, String), ConfigError> {
+        let (config, figment) = Self::read(sources)?;
+        let listing = listing::explained(&config, &figment, sources);
+        Ok((config, listing))
+    }
+
+    fn read(sources: &Sources) -> Result<(Self, Figment), ConfigError> {
         let figment = figment(sources)?;
         let config: Self = figment
             .extract()
             .map_err(|errors| ConfigError::from_figment(errors, &figment, sources))?;
         let mistakes = config.mistakes();
         if mistakes.is_empty() {
-            Ok(config)
+            Ok((config, figment))
         } else {
             Err(ConfigError::from_mistakes(&mistakes, &figment, sources))
         }

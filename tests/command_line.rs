@@ -2,41 +2,12 @@
 
 mod common;
 
-use common::{Classic, Request, Server, V1, join};
+use common::{Classic, EXIT_USAGE, Request, Server, V1, join, outcome, whisperchat};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 const PARIS: common::Place = (48.8566, 2.3522);
-
-/// The exit status for a command line or settings that can't be used.
-const EXIT_USAGE: i32 = 2;
-
-/// The binary without settings from the environment of whoever runs the tests.
-fn whisperchat(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_whisperchat"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("WHISPERCHAT_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(args).stdin(Stdio::null());
-    command
-}
-
-/// Runs it to its end: exit status, standard output, standard error.
-fn outcome(command: &mut Command) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .output()
-        .expect("the binary was built for this test");
-    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
-    (status.code(), text(stdout), text(stderr))
-}
 
 /// The settings in force with these arguments and variables.
 fn in_force(args: &[&str], variables: &[(&str, &str)]) -> toml::Table {

@@ -2,6 +2,10 @@
 
 mod chat;
 mod check_config;
+mod completions;
+mod healthcheck;
+mod man;
+mod print_config;
 mod serve;
 
 use crate::config::{Config, ConfigError, Sources};
@@ -36,6 +40,14 @@ enum Command {
     Chat(chat::ChatArgs),
     /// Check the configuration, and show what would be in force.
     CheckConfig(ConfigArgs),
+    /// Print the defaults as a configuration file, with what each setting is for.
+    PrintConfig,
+    /// Ask a running server whether it lives or is ready; the exit status is 0 if so, else 1.
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write the page of each subcommand into a folder.
+    Man(man::ManArgs),
 }
 
 /// What clap can't know of settings.
@@ -70,6 +82,10 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 impl ConfigArgs {
     fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.sources())
+    }
+
+    fn sources(&self) -> Sources {
         let addresses = [
             ("listen", &self.listen),
             ("admin_listen", &self.admin_listen),
@@ -79,10 +95,10 @@ impl ConfigArgs {
             .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
             .chain(self.set.iter().cloned())
             .collect();
-        Config::load(&Sources {
+        Sources {
             file: self.config.clone(),
             flags,
-        })
+        }
     }
 }
 
@@ -94,6 +110,10 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Chat(args) => current_thread(chat::run(args)),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::PrintConfig => print_config::run(),
+        Command::Healthcheck(args) => healthcheck::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("whisperchat: {error:#}");

@@ -113,30 +113,38 @@ fn unknown(path: &[String], known: &[&str]) -> String {
     message
 }
 
-/// Where a setting was made: file and line, variable, or flag.
+/// The beginning of a line about a setting: where it was made, if that is not the default.
 fn place(path: &[String], metadata: Option<&Metadata>, sources: &Sources) -> String {
+    origin(path, metadata, sources).map_or_else(String::new, |origin| origin + ": ")
+}
+
+/// Where a setting was made: file and line, variable, or flag; nothing if it is the default.
+pub(super) fn origin(
+    path: &[String],
+    metadata: Option<&Metadata>,
+    sources: &Sources,
+) -> Option<String> {
     if metadata.is_some_and(|metadata| metadata.name.contains("environment")) {
-        return format!("{ENV_PREFIX}{}: ", path.join("__").to_uppercase());
+        return Some(format!("{ENV_PREFIX}{}", path.join("__").to_uppercase()));
     }
     let source = metadata.and_then(|metadata| metadata.source.as_ref());
     if let (Some(Source::File(_)), Some(file)) = (source, &sources.file) {
-        return match line_of(path, file) {
-            Some(line) => format!("{}, line {line}: ", file.display()),
-            None => format!("{}: ", file.display()),
-        };
+        return Some(match line_of(path, file) {
+            Some(line) => format!("{}, line {line}", file.display()),
+            None => file.display().to_string(),
+        });
     }
     let key = path.join(".");
     let is_here = |flag: &str| {
         let rest = flag.strip_prefix(&key);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    match sources.flags.iter().rfind(|(flag, _)| is_here(flag)) {
-        Some((flag, _)) if ADDRESS_FLAGS.contains(&flag.as_str()) => {
-            format!("--{}: ", flag.replace('_', "-"))
-        }
-        Some((flag, _)) => format!("--set {flag}: "),
-        None => String::new(),
-    }
+    let (flag, _) = sources.flags.iter().rfind(|(flag, _)| is_here(flag))?;
+    Some(if ADDRESS_FLAGS.contains(&flag.as_str()) {
+        format!("--{}", flag.replace('_', "-"))
+    } else {
+        format!("--set {flag}")
+    })
 }
 
 /// The line on which a key stands in a TOML file.

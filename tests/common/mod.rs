@@ -7,6 +7,7 @@
 )]
 
 mod classic;
+mod command;
 mod http;
 mod raw;
 mod server;
@@ -14,6 +15,7 @@ mod socket;
 mod v1;
 
 pub(crate) use classic::Classic;
+pub(crate) use command::{EXIT_USAGE, outcome, whisperchat};
 pub(crate) use http::{ACCEPT, KEY, Request, Response};
 pub(crate) use raw::{Frame, Raw, Received};
 pub(crate) use server::Server;

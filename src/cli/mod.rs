@@ -7,6 +7,7 @@ mod healthcheck;
 mod man;
 mod print_config;
 mod serve;
+mod supervisor;
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::server::ServerError;
@@ -117,8 +118,10 @@ pub fn run() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("whisperchat: {error:#}");
-        let server_error = error.downcast_ref::<ServerError>();
-        if error.is::<ConfigError>() || matches!(server_error, Some(ServerError::Tls(_))) {
+        let is_of_settings = |error: &ServerError| {
+            matches!(error, ServerError::Tls(_) | ServerError::NoAdminToken(_))
+        };
+        if error.is::<ConfigError>() || error.downcast_ref().is_some_and(is_of_settings) {
             ExitCode::from(EXIT_USAGE)
         } else {
             ExitCode::FAILURE

@@ -1,7 +1,7 @@
 //! `whisperchat serve`: runs the server until it is asked to stop.
 
-use super::ConfigArgs;
-use crate::server::{Reloader, Server, log};
+use super::{ConfigArgs, supervisor};
+use crate::server::{Inherited, Reloader, Server, log};
 use clap::Args;
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
@@ -17,17 +17,21 @@ pub(super) struct ServeArgs {
 
 pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
+    // While this is the only thread.
+    let inherited = Inherited::from_env()?;
     log::start(&config.log)?;
     std::panic::set_hook(Box::new(log_panic));
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
         .block_on(async {
-            let server = Server::bind(config).await?;
+            let server = Server::bind_inherited(config, inherited).await?;
             // Before anybody can know that the server is there, and stop it.
             let stop = stop_on_signal()?;
             reload_on_signal(args.config, server.reloader())?;
             announce(&server)?;
+            supervisor::ready();
+            tokio::spawn(supervisor::keep_alive(server.census()));
             server.run(stop).await;
             Ok(ExitCode::SUCCESS)
         });
@@ -85,9 +89,11 @@ fn reload_on_signal(args: ConfigArgs, reloader: Reloader) -> anyhow::Result<()> 
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            supervisor::reloading();
             if let Err(error) = reload(&args, &reloader) {
                 tracing::error!("nothing was reloaded: {error:#}");
             }
+            supervisor::ready();
         }
     });
     Ok(())
@@ -128,6 +134,7 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
                 log::finish();
                 std::process::exit(1);
             }
+            supervisor::stopping();
             stopping.cancel();
         }
     });

@@ -5,6 +5,7 @@ use super::connection::{self, Rules};
 use super::credentials::Credentials;
 use super::duty::{Duty, Roster};
 use super::hub::Hub;
+use super::inherited::{self, Inherited};
 use super::listener::Listener;
 use super::reload::{self, Reloader};
 use super::tls::TlsError;
@@ -75,6 +76,15 @@ pub enum ServerError {
     /// The operators' token can't be read.
     #[error("cannot read the operators' token (admin.token_file): {0}")]
     AdminToken(io::Error),
+    /// A socket that was passed on can't be used.
+    #[error("cannot listen on the socket that was passed on: {0}")]
+    PassedOn(io::Error),
+    /// The operators' socket that was passed on can be reached by other machines, and there is no token.
+    #[error(
+        "the operators' socket that was passed on is at {0}, where other machines can reach it: set \
+         `admin.token` or `admin.token_file`, or have it made on this machine only"
+    )]
+    NoAdminToken(SocketAddr),
     /// The certificate and its key can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -196,14 +206,26 @@ impl Server<TcpListener> {
     ///
     /// # Errors
     /// [`ServerError`] if a file that the settings name can't be used, or an address can't be listened on.
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        Self::bind_inherited(config, Inherited::default()).await
+    }
+
+    /// As [`bind`](Self::bind), but on the sockets that were passed on, where they were, whatever address the
+    /// settings say.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
     #[expect(
         clippy::unused_async,
         reason = "sockets need a runtime; so it can't be called without one"
     )]
-    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+    pub async fn bind_inherited(config: Config, inherited: Inherited) -> Result<Self, ServerError> {
         let credentials = Credentials::load(&config)?;
-        let listener = listen(config.listen, "listen")?;
-        let admin_door = Door::open(&config)?;
+        let listener = match inherited.people {
+            Some(passed_on) => inherited::adopt(passed_on)?,
+            None => listen(config.listen, "listen")?,
+        };
+        let admin_door = Door::open(&config, inherited.operators)?;
         let hub = Hub::new(&config);
         let server = Self::assemble(config, credentials, listener, admin_door, hub);
         Ok(server)

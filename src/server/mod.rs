@@ -1,6 +1,7 @@
 //! The thin shell around the rooms: sockets, HTTP, WebSocket frames, and nothing of the rules of matching.
 //!
 //! - `listener`: where connections come from
+//! - `inherited`: sockets that a service manager passes on
 //! - `listen`: accepting, and refusing before descriptors run out
 //! - `tls`, `credentials`: the certificate and its key, and whether the files have changed
 //! - `reload`: new settings while the server runs
@@ -27,6 +28,7 @@ mod frames;
 mod gate;
 mod http;
 mod hub;
+mod inherited;
 mod listen;
 mod listener;
 mod liveness;
@@ -39,6 +41,7 @@ pub mod simulated;
 mod text;
 mod tls;
 
+pub use inherited::{Inherited, InheritedError};
 pub use listen::{Census, Server, ServerError};
 pub use listener::Listener;
 pub use reload::Reloader;

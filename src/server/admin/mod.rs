@@ -9,6 +9,7 @@ mod probes;
 mod regions;
 
 use super::duty::Duty;
+use super::inherited;
 use super::listen::{self, ServerError, Shared};
 use crate::config::{AdminListen, Config, seconds};
 use axum::Router;
@@ -61,8 +62,14 @@ pub(super) struct Door {
 
 impl Door {
     /// Listens where the settings say, if anywhere. If the settings say nothing, what can't be had is done
-    /// without.
-    pub(super) fn open(config: &Config) -> Result<Option<Self>, ServerError> {
+    /// without. A socket that was passed on is used instead, whatever the settings say.
+    pub(super) fn open(
+        config: &Config,
+        passed_on: Option<std::net::TcpListener>,
+    ) -> Result<Option<Self>, ServerError> {
+        if let Some(passed_on) = passed_on {
+            return Self::adopt(config, passed_on).map(Some);
+        }
         let (address, is_asked_for) = match config.admin_listen {
             AdminListen::Off => return Ok(None),
             AdminListen::Auto => (AdminListen::USUAL, false),
@@ -80,6 +87,22 @@ impl Door {
                 Ok(None)
             }
         }
+    }
+
+    /// As the settings are checked for an address of their own: where other machines can reach it, it takes a
+    /// token.
+    fn adopt(config: &Config, passed_on: std::net::TcpListener) -> Result<Self, ServerError> {
+        let listener = inherited::adopt(passed_on)?;
+        let address = listener.local_addr().map_err(ServerError::PassedOn)?;
+        let is_loopback = address.ip().is_loopback();
+        let token = config.admin.read_token().map_err(ServerError::AdminToken)?;
+        if !is_loopback && token.is_none() {
+            return Err(ServerError::NoAdminToken(address));
+        }
+        Ok(Self {
+            listener,
+            guard: Arc::new(Guard::new(is_loopback, token)),
+        })
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {

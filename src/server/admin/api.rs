@@ -160,7 +160,7 @@ pub(super) async fn log_level() -> Result<Json<Level>, Problem> {
 }
 
 /// Log other lines from now on, until the server ends.
-#[utoipa::path(post, path = "/api/log-level", tag = "steer", responses(
+#[utoipa::path(post, path = "/api/log-level", tag = "steer", request_body = Level, responses(
     (status = OK, body = Level),
     (status = BAD_REQUEST, description = "Not JSON, or not a level", body = Refused),
     (status = CONFLICT, description = "The log is not the server's", body = Refused),

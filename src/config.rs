@@ -6,7 +6,9 @@
 mod admin;
 mod allowed;
 mod listing;
+pub(crate) mod origin;
 mod problem;
+mod rates;
 mod reference;
 mod reload;
 
@@ -15,6 +17,7 @@ use crate::geo::{MAX_RANGE_KM, PrivacyGrid, Range};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -22,6 +25,7 @@ use std::time::Duration;
 
 pub use admin::{Admin, AdminListen, Secret};
 pub use problem::ConfigError;
+pub use rates::{Rate, Rates};
 pub use reload::Change;
 
 /// What every variable of the environment that is a setting begins with.
@@ -46,6 +50,8 @@ pub struct Config {
     pub matching: Matching,
     /// Bounds of everything that could grow.
     pub limits: Limits,
+    /// How often things may happen.
+    pub rates: Rates,
     /// Who may connect.
     pub security: Security,
     /// What connections are encrypted with.
@@ -92,6 +98,12 @@ pub struct Limits {
     pub max_message_bytes: usize,
     /// How many WebSocket connections there may be at once; 0: as many as file descriptors allow.
     pub max_connections: usize,
+    /// How many connections one address may have at once; 0: any number.
+    pub address_connections: u32,
+    /// Only count and log the connections that are too many for one address.
+    pub address_connections_dry_run: bool,
+    /// Of how many addresses it is remembered how often they have connected.
+    pub max_addresses: usize,
     /// How long a connection may say nothing at first, in s.
     pub first_message_s: f64,
     /// How long a TLS handshake may take, in s.
@@ -100,12 +112,16 @@ pub struct Limits {
     pub request_head_s: f64,
     /// How long the end of a connection may take after it was decided, in s.
     pub close_s: f64,
+    /// How long something may wait to be sent to a client that takes none of it, in s.
+    pub write_stall_s: u32,
     /// How many bytes may wait to be sent to one connection.
     pub outbox_bytes: usize,
     /// How many messages may wait to be sent to one connection.
     pub outbox_events: usize,
     /// How many errors a connection may cause within a minute before it is closed.
     pub errors_per_minute: usize,
+    /// Only count and log the connections that cause too many errors.
+    pub errors_dry_run: bool,
     /// After how many seconds of silence a client is pinged; 0: never.
     pub ping_s: u32,
     /// How many seconds a client has to answer a ping.
@@ -114,8 +130,12 @@ pub struct Limits {
     pub resume_window_s: u32,
     /// How many sessions may wait to be resumed at once.
     pub max_away: usize,
-    /// How many times somebody may change their position at once; one more each second.
+    /// How many times somebody may change their position at once.
     pub moves_burst: u32,
+    /// How many times a minute somebody may change their position for long; 0: as often as they like.
+    pub moves_per_minute: f64,
+    /// Only count and log the moves that are too many or too far.
+    pub moves_dry_run: bool,
     /// How many km somebody may move at once; more at the speed of an airliner, 1080 km/h.
     pub moves_free_km: f64,
     /// Over how many seconds connections are ended when the server stops.
@@ -127,12 +147,42 @@ pub struct Limits {
 }
 
 /// Who may connect.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Security {
-    /// Origins, such as `https://chat.example`, whose pages may connect besides this server's own; `*`
-    /// for all.
+    /// Origins, such as `https://chat.example` or `https://*.example.com`, whose pages may connect besides
+    /// this server's own; `*` for all.
     pub allowed_origins: Vec<String>,
+    /// Whether clients that name no origin, as programs do, may connect.
+    pub allow_no_origin: bool,
+    /// Proxies whose `Forwarded` or `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// In which header they say whose request it is.
+    pub forwarded_header: ForwardedHeader,
+    /// Proxies whose connections begin with a header of the PROXY protocol.
+    pub proxy_protocol_from: Vec<IpNet>,
+}
+
+/// Where a proxy says whose request it is. Only one is read: in the other, a client could say what it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, which most proxies write.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl Default for Security {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            allow_no_origin: true,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+            proxy_protocol_from: Vec::new(),
+        }
+    }
 }
 
 /// What connections are encrypted with: both files, or none for plain connections.
@@ -189,23 +239,31 @@ impl Default for Config {
             limits: Limits {
                 max_message_bytes: 8192,
                 max_connections: 0,
+                address_connections: 16,
+                address_connections_dry_run: false,
+                max_addresses: 100_000,
                 first_message_s: 10.0,
                 tls_handshake_s: 10.0,
                 request_head_s: 5.0,
                 close_s: 5.0,
+                write_stall_s: 10,
                 outbox_bytes: 65_536,
                 outbox_events: 256,
                 errors_per_minute: 20,
+                errors_dry_run: false,
                 ping_s: 25,
                 pong_s: 8,
                 resume_window_s: 60,
                 max_away: 100_000,
                 moves_burst: 5,
+                moves_per_minute: 60.0,
+                moves_dry_run: false,
                 moves_free_km: 100_000.0,
                 reconnect_spread_s: 10.0,
                 drain_s: 10.0,
                 stop_s: 20.0,
             },
+            rates: Rates::default(),
             security: Security::default(),
             tls: Tls::default(),
             log: Log {
@@ -279,6 +337,8 @@ impl Config {
             privacy,
             matching,
             limits,
+            rates,
+            security,
             tls,
             log,
             ..
@@ -288,10 +348,16 @@ impl Config {
             ("matching.max_wait_s", matching.max_wait_s),
             ("limits.max_message_bytes", limits.max_message_bytes as f64),
             ("limits.max_connections", limits.max_connections as f64),
+            (
+                "limits.address_connections",
+                limits.address_connections.into(),
+            ),
+            ("limits.max_addresses", limits.max_addresses as f64),
             ("limits.first_message_s", limits.first_message_s),
             ("limits.tls_handshake_s", limits.tls_handshake_s),
             ("limits.request_head_s", limits.request_head_s),
             ("limits.close_s", limits.close_s),
+            ("limits.write_stall_s", limits.write_stall_s.into()),
             ("limits.outbox_bytes", limits.outbox_bytes as f64),
             ("limits.outbox_events", limits.outbox_events as f64),
             ("limits.errors_per_minute", limits.errors_per_minute as f64),
@@ -301,6 +367,17 @@ impl Config {
             ("limits.resume_window_s", limits.resume_window_s.into()),
             ("limits.max_away", limits.max_away as f64),
             ("limits.moves_burst", limits.moves_burst.into()),
+            ("limits.moves_per_minute", limits.moves_per_minute),
+            ("rates.messages.burst", rates.messages.burst.into()),
+            ("rates.messages.per_minute", rates.messages.per_minute),
+            ("rates.typing.burst", rates.typing.burst.into()),
+            ("rates.typing.per_minute", rates.typing.per_minute),
+            ("rates.joins.burst", rates.joins.burst.into()),
+            ("rates.joins.per_minute", rates.joins.per_minute),
+            ("rates.address.burst", rates.address.burst.into()),
+            ("rates.address.per_minute", rates.address.per_minute),
+            ("rates.node.burst", rates.node.burst.into()),
+            ("rates.node.per_minute", rates.node.per_minute),
             ("limits.moves_free_km", limits.moves_free_km),
             ("limits.drain_s", limits.drain_s),
             ("limits.stop_s", limits.stop_s),
@@ -331,6 +408,13 @@ impl Config {
                 tls.certificate.is_some() || tls.key.is_none(),
             ),
             ("tls.key", tls.key.is_some() || tls.certificate.is_none()),
+            (
+                "security.allowed_origins",
+                security
+                    .allowed_origins
+                    .iter()
+                    .all(|it| origin::is_pattern(it)),
+            ),
             (
                 "log.level",
                 tracing_subscriber::EnvFilter::try_new(&log.level).is_ok(),

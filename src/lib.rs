@@ -41,6 +41,7 @@ pub mod geo;
 pub mod lobby;
 pub mod matching;
 pub mod moment;
+pub mod pace;
 pub mod private;
 pub mod server;
 pub mod swarm;

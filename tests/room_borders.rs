@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 const ROOMS: &str = "
     moment:
     private:
+    pace:         moment
     geo:          private moment
     matching:     geo moment
-    lobby:        matching geo private moment
+    lobby:        matching geo pace private moment
     conversation: lobby private moment
     dialect:      conversation lobby matching geo private moment
     config:       dialect lobby geo private
     swarm:        geo private moment
-    server:       config dialect conversation lobby matching geo private moment
+    server:       config dialect conversation lobby matching geo pace private moment
     cli:          server swarm config dialect conversation lobby geo private moment
     lib:
     main:         cli

@@ -6,6 +6,10 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.max_wait_s", 1.0, 604_800.0, " seconds"),
     ("limits.max_message_bytes", 512.0, 65_536.0, ""),
     ("limits.max_connections", 0.0, 10_000_000.0, ""),
+    ("limits.address_connections", 0.0, 1_000_000.0, ""),
+    ("limits.max_addresses", 1.0, 10_000_000.0, ""),
+    ("limits.write_stall_s", 1.0, 3600.0, " whole seconds"),
+    ("limits.moves_per_minute", 0.0, 60_000.0, ""),
     ("limits.first_message_s", 0.1, 3600.0, " seconds"),
     ("limits.tls_handshake_s", 0.1, 60.0, " seconds"),
     ("limits.request_head_s", 0.1, 60.0, " seconds"),
@@ -26,6 +30,15 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.confirm_s", 0.1, 60.0, " seconds"),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
 ];
+
+/// The bounds of the numbers of every rate.
+const RATE_BOUNDS: &[(&str, f64, f64, &str)] = &[
+    ("burst", 1.0, 1_000_000.0, ""),
+    ("per_minute", 0.0, 60_000.0, ""),
+];
+
+const SWITCH: &str = "must be true or false";
+const NETWORKS: &str = r#"must be a list of networks, such as ["10.0.0.0/8", "fd00::/8"]"#;
 
 /// Settings of other kinds, and what they may be.
 const OTHERS: &[(&str, &str)] = &[
@@ -61,8 +74,19 @@ const OTHERS: &[(&str, &str)] = &[
     ("matching.widen_factor", "must be above 1 and at most 100"),
     (
         "security.allowed_origins",
-        r#"must be a list of origins, such as ["https://chat.example"]"#,
+        r#"must be a list of origins, such as ["https://chat.example", "https://*.example.com"]"#,
     ),
+    ("security.allow_no_origin", SWITCH),
+    ("security.trusted_proxies", NETWORKS),
+    (
+        "security.forwarded_header",
+        r#"must be "x-forwarded-for" or "forwarded""#,
+    ),
+    ("security.proxy_protocol_from", NETWORKS),
+    ("rates.exempt", NETWORKS),
+    ("limits.address_connections_dry_run", SWITCH),
+    ("limits.errors_dry_run", SWITCH),
+    ("limits.moves_dry_run", SWITCH),
     (
         "tls.certificate",
         "must be the path of a PEM file, set together with `tls.key`",
@@ -83,7 +107,10 @@ pub(super) fn allowed(key: &str) -> Option<String> {
     if let Some((_, words)) = OTHERS.iter().find(|(known, _)| *known == key) {
         return Some((*words).to_owned());
     }
-    let (_, min, max, unit) = BOUNDS.iter().find(|(known, ..)| *known == key)?;
+    if is_of_a_rate(key) && key.ends_with(".dry_run") {
+        return Some(SWITCH.to_owned());
+    }
+    let (min, max, unit) = bounds(key)?;
     Some(format!("must be {min} to {max}{unit}"))
 }
 
@@ -94,9 +121,23 @@ pub(super) fn is_secret(key: &str) -> bool {
 
 /// Whether a number is within its setting's bounds.
 pub(super) fn is_within_bounds(key: &str, value: f64) -> bool {
-    let bounds = BOUNDS.iter().find(|(known, ..)| *known == key);
-    let (_, min, max, _) = bounds.expect("asked only for settings that have bounds");
-    (*min..=*max).contains(&value)
+    let (min, max, _) = bounds(key).expect("asked only for settings that have bounds");
+    (min..=max).contains(&value)
+}
+
+fn bounds(key: &str) -> Option<(f64, f64, &'static str)> {
+    let (table, name) = match key.rsplit_once('.') {
+        Some((_, name)) if is_of_a_rate(key) => (RATE_BOUNDS, name),
+        _ => (BOUNDS, key),
+    };
+    let (_, min, max, unit) = table.iter().find(|(known, ..)| *known == name)?;
+    Some((*min, *max, *unit))
+}
+
+/// Whether it is a setting of one of the rates: `rates.messages.burst`.
+fn is_of_a_rate(key: &str) -> bool {
+    key.strip_prefix("rates.")
+        .is_some_and(|rest| rest.contains('.'))
 }
 
 #[cfg(test)]
@@ -118,13 +159,14 @@ mod tests {
         config.tls.certificate = Some("certificate.pem".into());
         config.tls.key = Some("key.pem".into());
         let table = toml::Table::try_from(config).unwrap();
-        for (key, value) in &table {
-            let keys = match value.as_table() {
-                Some(inner) => inner.keys().map(|name| format!("{key}.{name}")).collect(),
-                None => vec![key.clone()],
-            };
-            for key in keys {
-                assert!(allowed(&key).is_some(), "{key}");
+        assert_has_words("", &table);
+    }
+
+    fn assert_has_words(path: &str, table: &toml::Table) {
+        for (key, value) in table {
+            match value.as_table() {
+                Some(inner) => assert_has_words(&format!("{path}{key}."), inner),
+                None => assert!(allowed(&format!("{path}{key}")).is_some(), "{path}{key}"),
             }
         }
     }

@@ -42,6 +42,13 @@ impl ConfigError {
                     unknown(&path, known)
                 }
                 kind => {
+                    // Of a list, the whole is named.
+                    if path
+                        .last()
+                        .is_some_and(|last| last.parse::<usize>().is_ok())
+                    {
+                        path.pop();
+                    }
                     let key = path.join(".");
                     unusable(&key, figment).unwrap_or_else(|| format!("`{key}`: {kind}"))
                 }

@@ -1,6 +1,6 @@
 //! What of new settings takes effect at once, and what only when the server is started again.
 
-use super::{Admin, Config, Limits, Log, Matching, Privacy, Security, Tls};
+use super::{Admin, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Tls};
 
 /// New settings, as far as they can take effect while the server runs.
 #[derive(Debug)]
@@ -61,16 +61,16 @@ impl Comparison<'_> {
 
 /// The value of a setting that is to be in force: `live` the wanted one, `at_start` the one there is.
 macro_rules! choose {
-    ($comparison:ident, live $section:ident $(. $name:ident)?) => {
-        choose!($comparison, true, $section $(. $name)?)
+    ($comparison:ident, live $section:ident $(. $name:ident)*) => {
+        choose!($comparison, true, $section $(. $name)*)
     };
-    ($comparison:ident, at_start $section:ident $(. $name:ident)?) => {
-        choose!($comparison, false, $section $(. $name)?)
+    ($comparison:ident, at_start $section:ident $(. $name:ident)*) => {
+        choose!($comparison, false, $section $(. $name)*)
     };
-    ($comparison:ident, $is_live:expr, $section:ident $(. $name:ident)?) => {{
-        let key = concat!(stringify!($section) $(, ".", stringify!($name))?);
+    ($comparison:ident, $is_live:expr, $section:ident $(. $name:ident)*) => {{
+        let key = concat!(stringify!($section) $(, ".", stringify!($name))*);
         let (now, wanted) = ($comparison.now, $comparison.wanted);
-        $comparison.choose((key, $is_live), &now.$section $(. $name)?, &wanted.$section $(. $name)?)
+        $comparison.choose((key, $is_live), &now.$section $(. $name)*, &wanted.$section $(. $name)*)
     }};
 }
 
@@ -78,6 +78,17 @@ macro_rules! choose {
 macro_rules! section {
     ($comparison:ident, $kind:ident $section:ident { $($when:ident $name:ident),* $(,)? }) => {
         $kind { $($name: choose!($comparison, $when $section.$name)),* }
+    };
+}
+
+/// One of the rates: `rate!(comparison, messages)`.
+macro_rules! rate {
+    ($comparison:ident, $name:ident) => {
+        Rate {
+            burst: choose!($comparison, live rates.$name.burst),
+            per_minute: choose!($comparison, live rates.$name.per_minute),
+            dry_run: choose!($comparison, live rates.$name.dry_run),
+        }
     };
 }
 
@@ -115,24 +126,45 @@ impl Config {
             limits: section!(it, Limits limits {
                 at_start max_message_bytes,
                 live max_connections,
+                live address_connections,
+                live address_connections_dry_run,
+                live max_addresses,
                 live first_message_s,
                 live tls_handshake_s,
                 live request_head_s,
                 live close_s,
+                live write_stall_s,
                 at_start outbox_bytes,
                 at_start outbox_events,
                 live errors_per_minute,
+                live errors_dry_run,
                 at_start ping_s,
                 at_start pong_s,
                 at_start resume_window_s,
                 live max_away,
                 live moves_burst,
+                live moves_per_minute,
+                live moves_dry_run,
                 live moves_free_km,
                 live drain_s,
                 live reconnect_spread_s,
                 live stop_s,
             }),
-            security: section!(it, Security security { live allowed_origins }),
+            rates: Rates {
+                messages: rate!(it, messages),
+                typing: rate!(it, typing),
+                joins: rate!(it, joins),
+                address: rate!(it, address),
+                node: rate!(it, node),
+                exempt: choose!(it, live rates.exempt),
+            },
+            security: section!(it, Security security {
+                live allowed_origins,
+                live allow_no_origin,
+                live trusted_proxies,
+                live forwarded_header,
+                live proxy_protocol_from,
+            }),
             tls: Tls {
                 certificate: choose!(it, keeps_tls, tls.certificate),
                 key: choose!(it, keeps_tls, tls.key),

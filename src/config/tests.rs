@@ -100,3 +100,28 @@ fn a_file_that_is_not_toml_or_not_there_is_said() {
         "{error}"
     );
 }
+
+#[test]
+fn rates_and_networks_are_checked_like_the_rest() {
+    let text = "[rates.messages]\nburst = 0\n[rates]\nexempt = [\"10.0.0.0/8\", \"home\"]";
+    let error = load(text, &[]).unwrap_err();
+    let expected = "FILE, line 4: `rates.exempt` must be a list of networks, such as \
+                    [\"10.0.0.0/8\", \"fd00::/8\"], not a list";
+    assert_eq!(error, expected);
+    let error = load("[rates.messages]\nburst = 0", &[]).unwrap_err();
+    assert_eq!(
+        error,
+        "FILE, line 2: `rates.messages.burst` must be 1 to 1000000, not 0"
+    );
+    let error = load("", &[("rates.joins.dry_run", "7")]).unwrap_err();
+    assert!(error.contains("must be true or false, not 7"), "{error}");
+    let error = load("[rates.joins]\nper_hour = 7", &[]).unwrap_err();
+    assert!(
+        error.contains("did you mean `rates.joins.per_minute`?"),
+        "{error}"
+    );
+    let rates = "[rates.joins]\nburst = 3\n[rates]\nexempt = []";
+    let rates = load(rates, &[]).unwrap().rates;
+    assert_eq!((rates.joins.burst, rates.joins.per_minute), (3, 120.0));
+    assert_eq!(rates.exempt, []);
+}

@@ -31,6 +31,8 @@ pub enum CloseCode {
     TooSlow = 4100,
     /// Nothing was said within the time allowed.
     NoFirstMessage = 4101,
+    /// Too much in too short a time, from a client that can't be told by an error.
+    RateLimited = 4102,
     /// The server stops.
     GoingAway = 4200,
     /// The client did not answer a ping.

@@ -111,6 +111,15 @@ impl WireError {
         Self::new(code, error.to_string(), answers)
     }
 
+    /// Too much of the kind in too short a time.
+    pub fn rate_limited(retry_after_ms: u64, answers: Option<MessageId>) -> Self {
+        let message = "too many messages of this kind in too short a time";
+        Self {
+            retry_after_ms: Some(retry_after_ms),
+            ..Self::new(ErrorCode::RateLimited, message, answers)
+        }
+    }
+
     /// Something for a chat was sent outside one.
     pub fn not_in_a_chat(command: &str, answers: Option<MessageId>) -> Self {
         let message =

@@ -231,7 +231,7 @@ pub enum Refusal {
         range_km: f64,
     },
     /// The session has moved too often or too far.
-    #[error("a position can change once a second, and for long no faster than an airliner flies")]
+    #[error("a position can't change so often, and for long no faster than an airliner flies")]
     MovedTooFast {
         /// When this move would be possible.
         retry_after_ms: u64,

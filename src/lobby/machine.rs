@@ -42,8 +42,12 @@ pub struct Settings {
     pub resume_window: Duration,
     /// How many sessions may be without a connection; beyond that they end at once.
     pub away_max: usize,
-    /// How many moves somebody can make at once; one more each second.
+    /// How many moves somebody can make at once.
     pub moves_burst: u32,
+    /// After how long they can make one more; zero: at any time.
+    pub move_every: Duration,
+    /// Whether moves that are too many or too far are only counted.
+    pub moves_dry_run: bool,
     /// How many km somebody can move at once; more at the speed of an airliner.
     pub moves_free_km: f64,
     /// Over how long clients are asked to spread their return when the server stops.
@@ -67,6 +71,8 @@ impl Default for Settings {
             resume_window: Duration::from_mins(1),
             away_max: 100_000,
             moves_burst: 5,
+            move_every: Duration::from_secs(1),
+            moves_dry_run: false,
             moves_free_km: 100_000.0,
             reconnect_spread: Duration::from_secs(10),
             drain: Duration::from_secs(10),
@@ -99,6 +105,8 @@ pub struct Lobby {
     effects: VecDeque<Effect>,
     /// How many sessions are without a connection.
     pub(super) away: usize,
+    /// How many moves were too many or too far, and only counted.
+    pub(super) moves_let_pass: u64,
     /// Whether the server stops.
     pub(super) is_draining: bool,
 }
@@ -115,6 +123,7 @@ impl Lobby {
             deadlines: Deadlines::default(),
             effects: VecDeque::new(),
             away: 0,
+            moves_let_pass: 0,
             is_draining: false,
         }
     }
@@ -137,6 +146,11 @@ impl Lobby {
     /// How many sessions stand in the waiting room.
     pub fn waiting_len(&self) -> usize {
         self.matchmaker.room().len()
+    }
+
+    /// How many moves were too many or too far and have been let pass, as the settings ask.
+    pub fn moves_let_pass(&self) -> u64 {
+        self.moves_let_pass
     }
 
     /// How many sessions are without a connection.

@@ -22,7 +22,6 @@ mod deadlines;
 mod estimate;
 mod event;
 mod machine;
-mod pace;
 mod pairing;
 mod profile;
 mod session;

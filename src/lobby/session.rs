@@ -1,10 +1,10 @@
 //! What the lobby keeps of one session.
 
-use super::pace::Pace;
 use super::{Event, Profile, ResumeToken};
 use crate::geo::{Place, Range};
 use crate::matching::{Acquaintances, TicketId, Withdrawn};
 use crate::moment::Moment;
+use crate::pace::Pace;
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;

@@ -5,10 +5,8 @@ use super::{Event, IdleReason, Join, Lobby, MessageId, Refusal, SessionId, Updat
 use crate::geo::{Place, Position, Range, geodesic_m};
 use crate::matching::{Arrival, Candidate};
 use crate::moment::Moment;
+use crate::pace::Allowance;
 use std::time::Duration;
-
-/// How much time a move costs.
-const MOVE: Duration = Duration::from_secs(1);
 
 /// How much time it costs to be a km elsewhere: an airliner flies 300 m in a second.
 const AIRLINER_KM: Duration = Duration::from_nanos(1_000_000_000 * 10 / 3);
@@ -46,7 +44,7 @@ impl Lobby {
     /// A new position of somebody who waits, as it is stored, unless that is too soon or too far.
     fn moved(&mut self, now: Moment, id: SessionId, to: Position) -> Result<Place, Refusal> {
         let place = self.place(to);
-        let often_burst = MOVE * self.settings.moves_burst.saturating_sub(1);
+        let often = Allowance::new(self.settings.moves_burst, self.settings.move_every);
         let far_burst = AIRLINER_KM.mul_f64(self.settings.moves_free_km);
         let session = self.session_mut(id);
         let before = session.criteria().place;
@@ -54,12 +52,16 @@ impl Lobby {
             return Ok(place);
         }
         let moves = &mut session.moves;
-        let early_ms = moves.often.early_ms(now, often_burst);
+        let early_ms = often.early_ms(moves.often, now);
         let retry_after_ms = early_ms.max(moves.far.early_ms(now, far_burst));
         if retry_after_ms > 0 {
+            if self.settings.moves_dry_run {
+                self.moves_let_pass += 1;
+                return Ok(place);
+            }
             return Err(Refusal::MovedTooFast { retry_after_ms });
         }
-        moves.often.spend(now, MOVE);
+        often.spend(&mut moves.often, now);
         let km = geodesic_m(&before, &place) / 1000.0;
         moves.far.spend(now, AIRLINER_KM.mul_f64(km));
         Ok(place)

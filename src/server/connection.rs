@@ -7,14 +7,14 @@
 use super::frames::{self, Batch, Received};
 use super::gate::{Gate, Violation};
 use super::hub::{ChatSeat, Hub};
+use super::limits::{Conduct, Deed, Limit, SessionLimits};
 use super::outbox::{Outbox, Taken};
 use super::text::{self, NOT_UTF8};
 use crate::config::{Config, seconds};
 use crate::conversation::ConversationError;
 use crate::dialect::v1::{self, Request};
 use crate::dialect::{Bounds, CloseCode, Dialect, ErrorCode, Outgoing, WireError, classic};
-use crate::lobby::{Command, Departure, MessageId};
-use crate::moment::Moment;
+use crate::lobby::{Command, Departure, MessageId, Refusal};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -35,9 +35,6 @@ const READ_BYTES: usize = 16 * 1024;
 /// Bytes of the thread's buffer: what is read at once, after the largest frame that is not all there yet.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// The span in which errors are counted.
-const ERROR_SPAN_MS: u64 = 60_000;
-
 thread_local! {
     /// The buffer of all connections of this thread.
     static READ_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -51,6 +48,7 @@ pub(super) struct Rules {
     pub(super) message_max_bytes: usize,
     /// The settings in force, for what is asked for seldom.
     pub(super) config: ArcSwap<Config>,
+    limits: ArcSwap<SessionLimits>,
 }
 
 impl Rules {
@@ -59,8 +57,16 @@ impl Rules {
             hub,
             bounds: config.bounds(),
             message_max_bytes: config.limits.max_message_bytes,
+            limits: ArcSwap::from_pointee(SessionLimits::new(&config)),
             config: ArcSwap::from_pointee(config),
         }
+    }
+
+    /// Puts these settings in force.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        self.hub.reconfigure(config);
+        self.limits.store(Arc::new(SessionLimits::new(config)));
+        self.config.store(Arc::new(config.clone()));
     }
 }
 
@@ -76,12 +82,18 @@ pub(super) enum End {
 }
 
 /// One WebSocket connection.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and a byte"
+)]
 pub(super) struct Connection<S> {
     stream: S,
     rules: Arc<Rules>,
     outbox: Arc<Outbox>,
     gate: Gate,
     has_spoken: bool,
+    /// Whether the limits of sessions apply to it.
+    is_limited: bool,
     /// Bytes that have been read and not handled: those of a frame that has begun to arrive, or more.
     unhandled: Vec<u8>,
     /// Whether whole frames may be among them, which only need their turn.
@@ -93,8 +105,10 @@ pub(super) struct Connection<S> {
     /// Frames on their way, and how much of them has been sent.
     sending: Vec<u8>,
     sent: usize,
-    /// When errors were caused, within the span.
-    errors: Vec<Moment>,
+    /// Whether the socket took not all of that when it was last tried.
+    is_stalled: bool,
+    /// Not there before it is needed.
+    conduct: Option<Box<Conduct>>,
     closing: Option<Closing>,
 }
 
@@ -107,34 +121,45 @@ struct Closing {
     is_said: bool,
 }
 
-/// Runs a connection whose upgrade has been answered, to its end. `early` are bytes that came with the
-/// request.
-pub(super) async fn run<S>(stream: S, early: Bytes, dialect: Dialect, rules: Arc<Rules>) -> End
+/// A connection whose upgrade has been answered.
+#[derive(Debug)]
+pub(super) struct Begun<S> {
+    pub(super) stream: S,
+    /// Bytes that came with the request.
+    pub(super) early: Bytes,
+    pub(super) dialect: Dialect,
+    /// Whether the limits of sessions apply to it.
+    pub(super) is_limited: bool,
+}
+
+/// Runs a connection to its end. What is returned holds the connection and nothing else.
+pub(super) fn run<S>(begun: Begun<S>, rules: Arc<Rules>) -> impl Future<Output = End>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut connection = Connection::new(stream, dialect, rules);
-    if let Some(end) = connection.receive(&early, 0) {
+    let mut connection = Connection::new(begun.stream, begun.dialect, begun.is_limited, rules);
+    if let Some(end) = connection.receive(&begun.early, 0) {
         connection.begin_closing(end);
     }
-    drop(early);
-    poll_fn(|cx| connection.poll_run(cx)).await
+    poll_fn(move |cx| connection.poll_run(cx))
 }
 
 impl<S> Connection<S> {
-    fn new(stream: S, dialect: Dialect, rules: Arc<Rules>) -> Self {
+    fn new(stream: S, dialect: Dialect, is_limited: bool, rules: Arc<Rules>) -> Self {
         Self {
             stream,
             outbox: rules.hub.connect(dialect),
             gate: Gate::new(rules.message_max_bytes),
             has_spoken: false,
+            is_limited,
             unhandled: Vec::new(),
             has_backlog: false,
             is_garbled: false,
             partial_message: Vec::new(),
             sending: Vec::new(),
             sent: 0,
-            errors: Vec::new(),
+            is_stalled: false,
+            conduct: None,
             closing: None,
             rules,
         }
@@ -143,6 +168,9 @@ impl<S> Connection<S> {
     /// Takes leave of the session, and leaves the connection to say its last words.
     fn begin_closing(&mut self, end: End) {
         self.leave_session(end);
+        if end == End::ByServer(CloseCode::TooSlow) && self.closing.is_none() {
+            self.rules.hub.refusals.refuse(Limit::Outbox);
+        }
         let timeout = match end {
             // Nobody listens.
             End::ByServer(CloseCode::NoPong) | End::Lost => Duration::ZERO,
@@ -284,6 +312,11 @@ impl<S> Connection<S> {
             Err(error) => return self.refuse(&error),
         };
         let id = message.id;
+        if let Some(deed) = deed_of(&message.request)
+            && let Err(retry_after_ms) = self.deed(deed)
+        {
+            return self.refuse(&WireError::rate_limited(retry_after_ms, id));
+        }
         let outcome = match message.request {
             Request::Lobby(command) => self.command(command, id),
             Request::Say { text } => self.say(id, &text),
@@ -300,11 +333,26 @@ impl<S> Connection<S> {
         outcome.err().and_then(|error| self.refuse(&error))
     }
 
+    /// One more deed. If it is too much, says after how many ms it would not be.
+    fn deed(&mut self, deed: Deed) -> Result<(), u64> {
+        if !self.is_limited {
+            return Ok(());
+        }
+        let Rules { hub, limits, .. } = &*self.rules;
+        let conduct = self.conduct.get_or_insert_default();
+        conduct.deed(deed, hub.now(), &limits.load(), &hub.refusals)
+    }
+
     fn command(&self, command: Command, id: Option<MessageId>) -> Result<(), WireError> {
         self.rules
             .hub
             .command(&self.outbox, command, id.clone())
-            .map_err(|refusal| WireError::from_refusal(&refusal, id))
+            .map_err(|refusal| {
+                if matches!(refusal, Refusal::MovedTooFast { .. }) {
+                    self.rules.hub.refusals.refuse(Limit::Moves);
+                }
+                WireError::from_refusal(&refusal, id)
+            })
     }
 
     fn say(&self, id: Option<MessageId>, text: &str) -> Result<(), WireError> {
@@ -330,21 +378,28 @@ impl<S> Connection<S> {
     }
 
     fn handle_classic(&mut self, text: &str, is_first: bool) -> Option<End> {
-        let hub = &self.rules.hub;
         if let Some(seat) = self.outbox.seat() {
+            if self.deed(Deed::Message).is_err() {
+                return Some(self.hang_up(CloseCode::RateLimited, "too many messages"));
+            }
+            let hub = &self.rules.hub;
             // If the partner has just left, the person learns that instead.
             let _ = seat.say(hub, None, text);
             return None;
         }
         let is_late_chat_text = !is_first && !classic::is_bind(text);
-        if is_late_chat_text || hub.is_waiting(&self.outbox) {
+        if is_late_chat_text || self.rules.hub.is_waiting(&self.outbox) {
             return None;
         }
         match classic::decode(text) {
+            Ok(_) if self.deed(Deed::Join).is_err() => {
+                Some(self.hang_up(CloseCode::RateLimited, "too many binds"))
+            }
             Ok(bind) => {
                 let join = bind.join(&self.rules.bounds);
                 self.outbox.bound(bind);
                 // Refused only if somebody was matched with this person in this very moment.
+                let hub = &self.rules.hub;
                 let _ = hub.command(&self.outbox, Command::Join(join), None);
                 None
             }
@@ -355,11 +410,10 @@ impl<S> Connection<S> {
     /// Tells the client what was wrong. Too many errors within a minute end the connection.
     fn refuse(&mut self, error: &WireError) -> Option<End> {
         self.outbox.tell(Outgoing::Error(error));
-        let now = self.rules.hub.now();
-        self.errors
-            .retain(|at| now.millis_since(*at) < ERROR_SPAN_MS);
-        self.errors.push(now);
-        (self.errors.len() >= self.rules.config.load().limits.errors_per_minute)
+        let Rules { hub, limits, .. } = &*self.rules;
+        let conduct = self.conduct.get_or_insert_default();
+        conduct
+            .error(hub.now(), &limits.load(), &hub.refusals)
             .then(|| self.hang_up(CloseCode::ProtocolAbuse, "too many errors"))
     }
 
@@ -487,14 +541,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         while self.sent < self.sending.len() {
             let unsent = &self.sending[self.sent..];
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, unsent))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.sent += written,
+            match Pin::new(&mut self.stream).poll_write(cx, unsent)? {
+                Poll::Pending => return self.stall(),
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => {
+                    self.sent += written;
+                    self.flow();
+                }
             }
         }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.start_sending(Vec::new());
         Poll::Ready(Ok(()))
+    }
+
+    /// The socket takes nothing more. How long that lasts is watched from the first time on.
+    fn stall(&mut self) -> Poll<io::Result<()>> {
+        if !std::mem::replace(&mut self.is_stalled, true) {
+            self.rules.hub.stalled(&self.outbox);
+        }
+        Poll::Pending
+    }
+
+    fn flow(&mut self) {
+        if std::mem::take(&mut self.is_stalled) {
+            self.outbox.flows();
+        }
     }
 
     /// Reads and drops what arrives. Ready when the client has answered the close frame, or when nothing
@@ -524,7 +596,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// For simulations, which have bytes and no socket.
 impl Connection<()> {
     pub(super) fn simulated(dialect: Dialect, rules: Arc<Rules>) -> Self {
-        Self::new((), dialect, rules)
+        Self::new((), dialect, false, rules)
     }
 
     /// Handles bytes as they arrive, whole frames or not. If that ends the connection, it has left its
@@ -558,6 +630,18 @@ impl Connection<()> {
 
     pub(super) fn rules(&self) -> &Rules {
         &self.rules
+    }
+}
+
+/// What is limited of what a message asks for. What ends something is not: leaving, cancelling, blocking.
+fn deed_of(request: &Request) -> Option<Deed> {
+    match request {
+        Request::Say { .. } => Some(Deed::Message),
+        Request::Typing { .. } => Some(Deed::Typing),
+        Request::Lobby(
+            Command::Join(_) | Command::Next | Command::Update(_) | Command::Report(_),
+        ) => Some(Deed::Join),
+        Request::Lobby(_) | Request::Acknowledge { .. } | Request::Resume { .. } => None,
     }
 }
 

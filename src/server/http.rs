@@ -1,8 +1,10 @@
 //! HTTP: routes, and the rules of the upgrade to WebSocket (RFC 6455, section 4.2).
 
+use super::connection::Begun;
+use super::limits::{Guest, Limit, Turned, Visit};
 use super::listen::{Seat, Shared};
-use super::page;
-use crate::config::seconds;
+use super::{page, proxy};
+use crate::config::{Security, origin, seconds};
 use crate::dialect::{Dialect, v1};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,6 +36,20 @@ pub(super) struct Upgraded<S> {
     pub(super) early: Bytes,
     pub(super) dialect: Dialect,
     pub(super) seat: Seat,
+    pub(super) visit: Visit,
+}
+
+impl<S> Upgraded<S> {
+    /// The connection that begins, and what is held for as long as it lasts.
+    pub(super) fn begin(self) -> (Begun<S>, (Seat, Visit)) {
+        let begun = Begun {
+            stream: self.stream,
+            early: self.early,
+            dialect: self.dialect,
+            is_limited: self.visit.is_limited(),
+        };
+        (begun, (self.seat, self.visit))
+    }
 }
 
 /// An upgrade that has been agreed to but not answered yet.
@@ -44,30 +60,37 @@ struct Agreed {
 }
 
 /// Answers requests until the connection ends or becomes a WebSocket.
-pub(super) async fn converse<S>(stream: S, shared: &Arc<Shared>) -> Option<Upgraded<S>>
+pub(super) async fn converse<S>(
+    stream: S,
+    guest: Guest,
+    shared: &Arc<Shared>,
+) -> Option<Upgraded<S>>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let agreed = Arc::new(Mutex::new(None));
+    let agreed = Mutex::new(None);
+    let guest = Mutex::new(guest);
     let service = service_fn(|request| {
-        let response = respond(request, shared, &agreed);
+        let response = respond(request, shared, &guest, &agreed);
         async move { Ok::<_, Infallible>(response) }
     });
     // Who comes while the server stops gets one answer; a shutdown now would leave them without.
     let is_stopping = shared.roster.stopping().is_cancelled();
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .keep_alive(!is_stopping)
-        .header_read_timeout(seconds(shared.config().limits.request_head_s))
-        .max_buf_size(HEAD_MAX_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut serving = pin!(serving);
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
-        () = shared.roster.stopping().cancelled(), if !is_stopping => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+    let served = {
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .keep_alive(!is_stopping)
+            .header_read_timeout(seconds(shared.config().limits.request_head_s))
+            .max_buf_size(HEAD_MAX_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut serving = pin!(serving);
+        tokio::select! {
+            served = serving.as_mut() => served,
+            () = shared.roster.stopping().cancelled(), if !is_stopping => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
         }
     };
     if let Err(error) = served {
@@ -79,7 +102,7 @@ where
         upgrade,
         dialect,
         seat,
-    } = agreed.lock().take()?;
+    } = agreed.into_inner()?;
     let upgraded = upgrade.await.ok()?.into_inner().into_inner();
     let parts = upgraded.downcast::<TokioIo<S>>().ok()?;
     Some(Upgraded {
@@ -87,14 +110,30 @@ where
         early: parts.read_buf,
         dialect,
         seat,
+        visit: guest.into_inner().into_visit(),
     })
 }
 
 type Answer = Response<Full<Bytes>>;
 
 fn respond(
+    request: Request<Incoming>,
+    shared: &Arc<Shared>,
+    guest: &Mutex<Guest>,
+    agreed: &Mutex<Option<Agreed>>,
+) -> Answer {
+    let answer = if guest.lock().is_refused() {
+        turned(Turned::crowded())
+    } else {
+        route(request, shared, guest, agreed)
+    };
+    page::secured(answer)
+}
+
+fn route(
     mut request: Request<Incoming>,
     shared: &Arc<Shared>,
+    guest: &Mutex<Guest>,
     agreed: &Mutex<Option<Agreed>>,
 ) -> Answer {
     let dialect = match request.uri().path() {
@@ -104,7 +143,7 @@ fn respond(
     };
     match dialect {
         Some(dialect) if is_upgrade_request(&request) => {
-            match agree(&mut request, dialect, shared) {
+            match agree(&mut request, dialect, shared, &mut guest.lock()) {
                 Ok((answer, upgrade, seat)) => {
                     *agreed.lock() = Some(Agreed {
                         upgrade,
@@ -142,6 +181,7 @@ fn agree(
     request: &mut Request<Incoming>,
     dialect: Dialect,
     shared: &Arc<Shared>,
+    guest: &mut Guest,
 ) -> Result<(Answer, UpgradeFut, Seat), Box<Answer>> {
     let bad = |message| Err(Box::new(sentence(StatusCode::BAD_REQUEST, message)));
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
@@ -166,7 +206,11 @@ fn agree(
     {
         return bad("There must be one Sec-WebSocket-Key, 16 bytes in base64.");
     }
-    if !is_origin_allowed(headers, &shared.config().security.allowed_origins) {
+    let refusals = &shared.rules.hub.refusals;
+    let config = shared.config();
+    let security = &config.security;
+    if !is_origin_allowed(headers, security) {
+        refusals.refuse(Limit::Origin);
         let message = "Pages of this origin may not connect to this server.";
         return Err(Box::new(sentence(StatusCode::FORBIDDEN, message)));
     }
@@ -177,7 +221,12 @@ fn agree(
             return bad("The only subprotocol spoken here is whisperchat.v1.json.");
         }
     };
+    let requester = proxy::requester(guest.address(), headers, security);
+    if let Err(refusal) = guest.upgrade(requester) {
+        return Err(Box::new(turned(refusal)));
+    }
     let Some(seat) = shared.seat() else {
+        refusals.refuse(Limit::NodeConnections);
         let message = "The server is full or stopping. Try again in a moment.";
         let refusal = sentence(StatusCode::SERVICE_UNAVAILABLE, message);
         return Err(Box::new(with_header(
@@ -194,6 +243,28 @@ fn agree(
         answer = with_header(answer, header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
     Ok((answer, upgrade, seat))
+}
+
+/// The answer to who is one too many. The connection ends, so that it is not kept for nothing.
+fn turned(refusal: Turned) -> Answer {
+    let (status, message, wait) = match refusal {
+        Turned::Address(wait) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many connections from this address. Try again later.",
+            wait,
+        ),
+        Turned::Node(wait) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many connect at this moment. Try again in a moment.",
+            wait,
+        ),
+    };
+    let mut answer = with_header(sentence(status, message), header::CONNECTION, "close");
+    let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+    answer
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    answer
 }
 
 /// The value of a header that must be there exactly once.
@@ -219,36 +290,31 @@ fn offers_v1(headers: &HeaderMap) -> Option<bool> {
 }
 
 /// Programs send no `Origin`. Browsers do, and a page may connect if it comes from this server (its origin
-/// has the host that was asked for) or is allowed by name.
-fn is_origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+/// has the host that was asked for) or is allowed by the settings.
+fn is_origin_allowed(headers: &HeaderMap, security: &Security) -> bool {
     if !headers.contains_key(header::ORIGIN) {
-        return true;
+        return security.allow_no_origin;
     }
     let Some(origin) =
         only(headers, &header::ORIGIN).and_then(|origin| str::from_utf8(origin.as_bytes()).ok())
     else {
         return false;
     };
+    let allowed = &security.allowed_origins;
     if allowed
         .iter()
-        .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+        .any(|pattern| origin::matches(pattern, origin))
     {
         return true;
     }
-    let Some((scheme, authority)) = origin.split_once("://") else {
+    let Some((scheme @ ("http" | "https"), _)) = origin.split_once("://") else {
         return false;
     };
-    let default_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    let host = only(headers, &header::HOST).and_then(|host| str::from_utf8(host.as_bytes()).ok());
-    let without_port = |authority: &str| {
-        let bare = authority.strip_suffix(default_port).unwrap_or(authority);
-        bare.to_ascii_lowercase()
-    };
-    host.is_some_and(|host| without_port(host) == without_port(authority))
+    let host = only(headers, &header::HOST).and_then(|host| host.to_str().ok());
+    host.is_some_and(|host| {
+        origin::without_default_port(&format!("{scheme}://{host}"))
+            == origin::without_default_port(origin)
+    })
 }
 
 /// An answer for people who look at it with a browser or curl.
@@ -273,8 +339,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::ORIGIN, origin.parse().unwrap());
         headers.insert(header::HOST, host.parse().unwrap());
-        let allowed: Vec<_> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
-        is_origin_allowed(&headers, &allowed)
+        let security = Security {
+            allowed_origins: allowed.iter().map(|origin| (*origin).to_owned()).collect(),
+            ..Security::default()
+        };
+        is_origin_allowed(&headers, &security)
     }
 
     #[test]
@@ -320,7 +389,7 @@ mod tests {
         for origin in ["http://chat.example", "https://evil.example"] {
             headers.append(header::ORIGIN, origin.parse().unwrap());
         }
-        assert!(!is_origin_allowed(&headers, &[]));
+        assert!(!is_origin_allowed(&headers, &Security::default()));
     }
 
     #[test]

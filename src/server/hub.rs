@@ -5,8 +5,10 @@
 
 mod simulated;
 
+use super::limits::{Limit, Refusals};
 use super::liveness::Wheel;
 use super::outbox::{Outbox, OutboxBounds};
+use super::stalls::Stalls;
 use crate::config::{Config, seconds};
 use crate::conversation::{Conversation, ConversationError, Message, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
@@ -41,6 +43,10 @@ pub(super) struct Hub {
     resume_window_s: u32,
     ping_s: u32,
     outbox_bounds: OutboxBounds,
+    /// Whose socket takes nothing.
+    stalls: Stalls,
+    /// What was refused, and what was only counted.
+    pub(super) refusals: Arc<Refusals>,
 }
 
 #[derive(Debug)]
@@ -278,6 +284,7 @@ impl Hub {
 
     fn with(config: &Config, clock: Clock, random: StdRng) -> Self {
         let settings = settings(config);
+        let limits = &config.limits;
         Self {
             floor: Mutex::new(Floor {
                 heard_within: settings.heard_within,
@@ -302,6 +309,8 @@ impl Hub {
                 bytes: config.limits.outbox_bytes,
                 events: config.limits.outbox_events,
             },
+            stalls: Stalls::new(Duration::from_secs(limits.write_stall_s.into())),
+            refusals: Arc::default(),
         }
     }
 
@@ -315,6 +324,9 @@ impl Hub {
         let mut floor = self.floor.lock();
         floor.heard_within = settings.heard_within;
         floor.lobby.reconfigure(settings);
+        drop(floor);
+        self.stalls
+            .reconfigure(Duration::from_secs(config.limits.write_stall_s.into()));
     }
 
     /// A new session for a connection of this dialect. The first thing in its outbox is the welcome.
@@ -375,7 +387,11 @@ impl Hub {
             let Some(session) = outbox.session() else {
                 return Ok(());
             };
+            let let_pass = floor.lobby.moves_let_pass();
             floor.lobby.handle(now, session, command, answers)?;
+            if floor.lobby.moves_let_pass() > let_pass {
+                self.refusals.let_pass(Limit::Moves);
+            }
             if begins_anew {
                 floor.lines[session].forget_left_chat();
             }
@@ -413,6 +429,11 @@ impl Hub {
                 floor.lobby.disconnect(now, session, departure);
             }
         });
+    }
+
+    /// A connection's socket takes nothing more for now.
+    pub(super) fn stalled(&self, outbox: &Arc<Outbox>) {
+        self.stalls.stalled(outbox, self.now());
     }
 
     pub(super) fn is_waiting(&self, outbox: &Outbox) -> bool {
@@ -484,7 +505,9 @@ impl Hub {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.wheel.lock().turn(self.now());
+            let now = self.now();
+            self.wheel.lock().turn(now);
+            self.stalls.look(now);
         }
     }
 
@@ -515,6 +538,15 @@ impl Hub {
     }
 }
 
+/// After how long something may happen again that may happen so many times a minute; 0 times: at any time.
+fn per_minute(times: f64) -> Duration {
+    if times > 0.0 {
+        seconds(60.0 / times)
+    } else {
+        Duration::ZERO
+    }
+}
+
 fn settings(config: &Config) -> Settings {
     let (matching, limits) = (&config.matching, &config.limits);
     Settings {
@@ -529,6 +561,8 @@ fn settings(config: &Config) -> Settings {
         resume_window: Duration::from_secs(limits.resume_window_s.into()),
         away_max: limits.max_away,
         moves_burst: limits.moves_burst,
+        move_every: per_minute(limits.moves_per_minute),
+        moves_dry_run: limits.moves_dry_run,
         moves_free_km: limits.moves_free_km,
         reconnect_spread: seconds(limits.reconnect_spread_s),
         drain: seconds(limits.drain_s),

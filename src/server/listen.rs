@@ -1,15 +1,17 @@
-//! Accepting connections, and refusing them before descriptors run out.
+//! Listening, how many there may be, and the stop.
 
-use super::admin::{self, Door};
-use super::connection::{self, Rules};
+use super::accept::accept;
+use super::admin;
+use super::connection::Rules;
+use super::credentials;
 use super::credentials::Credentials;
 use super::duty::{Duty, Roster};
 use super::hub::Hub;
 use super::inherited::{self, Inherited};
+use super::limits::{Door, Refusals};
 use super::listener::Listener;
 use super::reload::{self, Reloader};
 use super::tls::TlsError;
-use super::{credentials, http};
 use crate::config::{Config, seconds};
 use arc_swap::Guard;
 use parking_lot::Mutex;
@@ -18,11 +20,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,14 +36,11 @@ const HTTP_SHARE: usize = 64;
 /// that finds no room tries again only after a second, then three, then seven.
 const BACKLOG: u32 = 4096;
 
-/// How long accepting pauses when it fails for lack of something.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server<L = TcpListener> {
     listener: L,
-    admin_door: Option<Door>,
+    admin_lodge: Option<admin::Lodge>,
     shared: Arc<Shared>,
 }
 
@@ -99,7 +95,7 @@ pub(super) struct Shared {
     pub(super) reloading: Mutex<()>,
     pub(super) roster: Roster,
     seats: Arc<Seats>,
-    connections: Arc<Semaphore>,
+    pub(super) door: Arc<Door>,
 }
 
 /// How many WebSockets there may be.
@@ -164,8 +160,8 @@ impl Shared {
     /// Puts these settings in force.
     pub(super) fn reconfigure(&self, config: &Config) {
         self.seats.reconfigure(config);
-        self.rules.hub.reconfigure(config);
-        self.rules.config.store(Arc::new(config.clone()));
+        self.door.reconfigure(&self.config(), config);
+        self.rules.reconfigure(config);
     }
 
     /// Room for one more WebSocket, unless the server is full, or sends people away.
@@ -225,9 +221,9 @@ impl Server<TcpListener> {
             Some(passed_on) => inherited::adopt(passed_on)?,
             None => listen(config.listen, "listen")?,
         };
-        let admin_door = Door::open(&config, inherited.operators)?;
+        let admin_lodge = admin::Lodge::open(&config, inherited.operators)?;
         let hub = Hub::new(&config);
-        let server = Self::assemble(config, credentials, listener, admin_door, hub);
+        let server = Self::assemble(config, credentials, listener, admin_lodge, hub);
         Ok(server)
     }
 
@@ -245,7 +241,7 @@ impl Server<TcpListener> {
     /// # Errors
     /// If the operating system does not say.
     pub fn admin_addr(&self) -> Option<io::Result<SocketAddr>> {
-        self.admin_door.as_ref().map(Door::local_addr)
+        self.admin_lodge.as_ref().map(admin::Lodge::local_addr)
     }
 }
 
@@ -262,7 +258,7 @@ impl<L: Listener> Server<L> {
         config: Config,
         credentials: Credentials,
         listener: L,
-        admin_door: Option<Door>,
+        admin_lodge: Option<admin::Lodge>,
         hub: Hub,
     ) -> Self {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
@@ -272,16 +268,17 @@ impl<L: Listener> Server<L> {
             .clamp(2, Semaphore::MAX_PERMITS);
         let possible = connections - (connections / HTTP_SHARE).max(1);
         let seats = Seats::new(possible, &config);
+        let door = Door::new(&config, connections, Arc::clone(&hub.refusals));
         Self {
             listener,
-            admin_door,
+            admin_lodge,
             shared: Arc::new(Shared {
                 credentials,
                 rules: Arc::new(Rules::new(config, hub)),
                 reloading: Mutex::new(()),
                 roster: Roster::new(),
                 seats: Arc::new(seats),
-                connections: Arc::new(Semaphore::new(connections)),
+                door: Arc::new(door),
             }),
         }
     }
@@ -309,6 +306,16 @@ impl<L: Listener> Server<L> {
         self.shared.connections_max()
     }
 
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Counts of what was refused, while the server runs.
+    pub fn refusals(&self) -> Arc<Refusals> {
+        Arc::clone(&self.shared.rules.hub.refusals)
+    }
+
     /// Counts who is there, now and while the server runs.
     #[doc(hidden)]
     pub fn census(&self) -> impl Fn() -> Census + Send + 'static + use<L> {
@@ -328,7 +335,7 @@ impl<L: Listener> Server<L> {
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             listener,
-            admin_door,
+            admin_lodge,
             shared,
         } = self;
         let tasks = TaskTracker::new();
@@ -343,7 +350,7 @@ impl<L: Listener> Server<L> {
                 )
             }
         });
-        let admin = admin_door.map(|door| tokio::spawn(admin::serve(door, Arc::clone(&shared))));
+        let admin = admin_lodge.map(|lodge| tokio::spawn(admin::serve(lodge, Arc::clone(&shared))));
         tokio::select! {
             () = accept(&listener, &shared, &tasks) => {}
             () = stop.cancelled() => {}
@@ -387,170 +394,4 @@ pub(super) fn listen(
         setting,
         cause,
     })
-}
-
-/// Accepts connections for as long as it is polled.
-async fn accept(listener: &impl Listener, shared: &Arc<Shared>, tasks: &TaskTracker) {
-    let mut has_complained = false;
-    loop {
-        // Never closed, so there always is a permit at some time.
-        let Ok(permit) = Arc::clone(&shared.connections).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                has_complained = false;
-                // Two kinds of task, so that a plain connection has no room for what TLS needs.
-                match shared.credentials.tls() {
-                    None => tasks.spawn(serve(stream, Arc::clone(shared), permit)),
-                    Some(tls) => {
-                        let acceptor = TlsAcceptor::from(tls);
-                        tasks.spawn(serve_tls(stream, acceptor, Arc::clone(shared), permit))
-                    }
-                };
-            }
-            Err(error) if is_of_one_client(&error) => {}
-            Err(error) => {
-                // Of the process or the system: too many open files, no memory. That may pass.
-                if !std::mem::replace(&mut has_complained, true) {
-                    tracing::error!(%error, "cannot accept connections");
-                }
-                drop(permit);
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Whether accepting failed because that client was gone before it was accepted; the next may be there.
-fn is_of_one_client(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-    )
-}
-
-/// One connection that begins with a TLS handshake.
-async fn serve_tls<S>(
-    stream: S,
-    acceptor: TlsAcceptor,
-    shared: Arc<Shared>,
-    permit: OwnedSemaphorePermit,
-) where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let limit = seconds(shared.config().limits.tls_handshake_s);
-    // Boxed for the same reason as HTTP.
-    let handshake = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
-    // Who is not through when the server begins to stop has nothing to lose.
-    let is_stopping = shared.roster.stopping().is_cancelled();
-    let outcome = tokio::select! {
-        outcome = handshake => outcome,
-        () = shared.roster.stopping().cancelled(), if !is_stopping => return,
-    };
-    match outcome {
-        Ok(Ok(stream)) => serve(stream, shared, permit).await,
-        Ok(Err(error)) => tracing::debug!(%error, "no TLS handshake"),
-        Err(_) => tracing::debug!("the TLS handshake took too long"),
-    }
-}
-
-/// One connection from its first byte to its last.
-async fn serve<S>(stream: S, shared: Arc<Shared>, permit: OwnedSemaphorePermit)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    // Boxed, so that what HTTP needs is not part of the task for the life of the WebSocket.
-    let Some(upgraded) = Box::pin(http::converse(stream, &shared)).await else {
-        return;
-    };
-    let rules = Arc::clone(&shared.rules);
-    drop(shared);
-    let end = connection::run(upgraded.stream, upgraded.early, upgraded.dialect, rules).await;
-    tracing::debug!(?end, "connection ended");
-    drop((upgraded.seat, permit));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-    use tokio::io::ReadBuf;
-
-    /// What a plain connection's task takes, before it has anything to remember.
-    const TASK_MAX_BYTES: usize = 504;
-
-    fn here() -> Config {
-        Config {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            ..Config::default()
-        }
-    }
-
-    /// A client that was gone right after its request: nothing can be written to it.
-    struct Gone(&'static [u8]);
-
-    impl AsyncRead for Gone {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let request = std::mem::take(&mut self.0);
-            if request.is_empty() {
-                return Poll::Pending;
-            }
-            buffer.put_slice(request);
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl AsyncWrite for Gone {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            _: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    /// Everybody who is connected costs this much before anything else.
-    #[tokio::test]
-    async fn a_plain_connection_has_no_room_for_tls() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let there = listener.local_addr().unwrap();
-        let stream = tokio::net::TcpStream::connect(there).await.unwrap();
-        let shared = Server::bind(here()).await.unwrap().shared;
-        let permit = Arc::clone(&shared.connections).acquire_owned().await;
-        let task = serve(stream, shared, permit.unwrap());
-        let bytes = size_of_val(&task);
-        assert!(bytes <= TASK_MAX_BYTES, "{bytes} bytes");
-    }
-
-    #[tokio::test]
-    async fn an_upgrade_whose_answer_cannot_be_sent_gives_its_seat_back() {
-        let shared = Server::bind(here()).await.unwrap().shared;
-        let permit = Arc::clone(&shared.connections).acquire_owned().await;
-        let client = Gone(
-            b"GET /v1/ws HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        );
-        let served = serve(client, Arc::clone(&shared), permit.unwrap());
-        let limit = Duration::from_secs(20);
-        tokio::time::timeout(limit, served).await.expect("it ends");
-        assert_eq!(shared.seats.taken.load(Ordering::Relaxed), 0);
-    }
 }

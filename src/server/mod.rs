@@ -2,16 +2,20 @@
 //!
 //! - `listener`: where connections come from
 //! - `inherited`: sockets that a service manager passes on
-//! - `listen`: accepting, and refusing before descriptors run out
 //! - `tls`, `credentials`: the certificate and its key, and whether the files have changed
 //! - `reload`: new settings while the server runs
+//! - `listen`: listening, how many there may be, and the stop
+//! - `accept`: accepting, and serving each connection from its first byte to its last
+//! - `proxy`: who it is that a proxy speaks for
 //! - `http`: routes, the rules of the upgrade, the page
 //! - `gate`: which frames a client may send, decided from their headers
 //! - `frames`: whole frames through `fastwebsockets`, in memory
 //! - `text`: text that is not all there yet, checked for UTF-8
 //! - `connection`: one task for each connection
+//! - `limits`: who may do how much, per address, per session and for the whole server
 //! - `outbox`: what waits to be sent to a connection, bounded
 //! - `liveness`: pings, and who does not answer them
+//! - `stalls`: who takes nothing of what is sent to them
 //! - `hub`: the lobby behind its lock, and the chats
 //! - `admin`: the operators' listener
 //! - `duty`: whether people are taken in, sent away, or the server stops
@@ -20,6 +24,7 @@
 //!
 //! Nothing outside this module knows `hyper` or `fastwebsockets`.
 
+mod accept;
 mod admin;
 mod connection;
 mod credentials;
@@ -29,19 +34,25 @@ mod gate;
 mod http;
 mod hub;
 mod inherited;
+mod limits;
 mod listen;
 mod listener;
 mod liveness;
 pub mod log;
 mod outbox;
 mod page;
+mod proxy;
 mod reload;
 #[doc(hidden)]
 pub mod simulated;
+mod stalls;
 mod text;
 mod tls;
 
 pub use inherited::{Inherited, InheritedError};
+#[doc(hidden)]
+pub use limits::Addresses;
+pub use limits::{Limit, Refusals};
 pub use listen::{Census, Server, ServerError};
 pub use listener::Listener;
 pub use reload::Reloader;

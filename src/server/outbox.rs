@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+/// What goes out is taken.
+const FLOWING: u64 = u64::MAX;
+
 /// The bounds of an outbox.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OutboxBounds {
@@ -30,8 +33,13 @@ pub(super) struct Outbox {
     dialect: Dialect,
     /// When anything has last come from the client, in ms.
     heard_at_ms: AtomicU64,
+    /// Since when the client's socket has taken nothing though there was something, in ms;
+    /// [`FLOWING`] while it is not so.
+    stalled_at_ms: AtomicU64,
     /// Whether the lobby wants to know when something comes.
     is_probed: AtomicBool,
+    /// Whether somebody looks how long it stalls.
+    is_watched: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -91,7 +99,9 @@ impl Outbox {
             bounds,
             dialect,
             heard_at_ms: AtomicU64::new(now.as_millis()),
+            stalled_at_ms: AtomicU64::new(FLOWING),
             is_probed: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 speaker: Speaker::new(dialect),
                 bytes: Vec::new(),
@@ -150,6 +160,32 @@ impl Outbox {
         }
         self.ping();
         false
+    }
+
+    /// The client's socket takes nothing more for now. Returns whether somebody has to begin to watch that.
+    pub(super) fn stalls(&self, now: Moment) -> bool {
+        self.stalled_at_ms.store(now.as_millis(), Ordering::SeqCst);
+        !self.is_watched.swap(true, Ordering::SeqCst)
+    }
+
+    /// The client's socket takes something.
+    pub(super) fn flows(&self) {
+        self.stalled_at_ms.store(FLOWING, Ordering::SeqCst);
+    }
+
+    /// For how long the client has taken nothing; if it does take something, nobody watches any more.
+    pub(super) fn stalled_ms(&self, now: Moment) -> Option<u64> {
+        let stalled_ms = || match self.stalled_at_ms.load(Ordering::SeqCst) {
+            FLOWING => None,
+            at => Some(now.millis_since(Moment::from_millis(at))),
+        };
+        if let Some(ms) = stalled_ms() {
+            return Some(ms);
+        }
+        self.is_watched.store(false, Ordering::SeqCst);
+        // It may have stalled just before, and found that it is watched.
+        let stalled_ms = stalled_ms()?;
+        (!self.is_watched.swap(true, Ordering::SeqCst)).then_some(stalled_ms)
     }
 
     /// Asks the client for a sign of life.

@@ -33,22 +33,50 @@ const FILES: &[(&str, &str, &[u8])] = &[
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const HEADERS: &[(HeaderName, &str)] = &[
+/// What the browser may let the page use: where it is, if the person agrees, and nothing else.
+const PERMISSIONS_POLICY: &str = "geolocation=(self), accelerometer=(), camera=(), display-capture=(), \
+    gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
+/// What every answer says, also those that are only a sentence.
+static HEADERS: [(HeaderName, &str); 8] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        PERMISSIONS_POLICY,
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
     (header::CACHE_CONTROL, "no-cache"),
 ];
+
+/// The answer with the headers that keep browsers from doing with it what it is not for. An upgrade needs
+/// none.
+pub(super) fn secured(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        for (name, value) in &HEADERS {
+            answer
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+    }
+    answer
+}
 
 /// The file at this path, if there is one.
 pub(super) fn file(path: &str) -> Option<Response<Full<Bytes>>> {
     let (_, kind, content) = FILES.iter().find(|(known, ..)| *known == path)?;
     let mut response = Response::new(Full::new(Bytes::from_static(content)));
     *response.status_mut() = StatusCode::OK;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Some(response)
 }

@@ -415,7 +415,7 @@ fn messages_to_the_client_have_the_fields_of_the_contract() {
         ),
         (
             Outgoing::Error(&too_fast),
-            r#"{"type":"error","code":"rate_limited","message":"a position can change once a second, and for long no faster than an airliner flies","retry_after_ms":700}"#,
+            r#"{"type":"error","code":"rate_limited","message":"a position can't change so often, and for long no faster than an airliner flies","retry_after_ms":700}"#,
         ),
         (
             Outgoing::Said {

@@ -55,12 +55,12 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 /// Where operators come in, and who may.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Lodge {
     listener: TcpListener,
     guard: Arc<Guard>,
 }
 
-impl Door {
+impl Lodge {
     /// Listens where the settings say, if anywhere. If the settings say nothing, what can't be had is done
     /// without. A socket that was passed on is used instead, whatever the settings say.
     pub(super) fn open(
@@ -111,15 +111,15 @@ impl Door {
 }
 
 /// Serves for as long as it is polled.
-pub(super) async fn serve(door: Door, shared: Arc<Shared>) {
+pub(super) async fn serve(lodge: Lodge, shared: Arc<Shared>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let head_timeout = seconds(shared.config().limits.request_head_s);
-    let router = router(shared, door.guard);
+    let router = router(shared, lodge.guard);
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
             return;
         };
-        let Ok((stream, _)) = door.listener.accept().await else {
+        let Ok((stream, _)) = lodge.listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };

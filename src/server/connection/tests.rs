@@ -76,7 +76,13 @@ impl Client {
             stream: server_end,
             is_to_panic: Arc::clone(&is_to_panic),
         };
-        let task = tokio::spawn(run(fragile, Bytes::new(), Dialect::V1, Arc::clone(rules)));
+        let begun = Begun {
+            stream: fragile,
+            early: Bytes::new(),
+            dialect: Dialect::V1,
+            is_limited: false,
+        };
+        let task = tokio::spawn(run(begun, Arc::clone(rules)));
         let mut client = Self {
             stream,
             is_to_panic,

@@ -203,6 +203,8 @@ pub struct Log {
     pub level: String,
     /// How lines look.
     pub format: LogFormat,
+    /// How many ends of connections are logged in a second; the others are counted.
+    pub ends_per_second: u32,
 }
 
 /// How lines of the log look.
@@ -269,6 +271,7 @@ impl Default for Config {
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Auto,
+                ends_per_second: 50,
             },
         }
     }
@@ -381,6 +384,7 @@ impl Config {
             ("limits.moves_free_km", limits.moves_free_km),
             ("limits.drain_s", limits.drain_s),
             ("limits.stop_s", limits.stop_s),
+            ("log.ends_per_second", log.ends_per_second.into()),
             ("matching.widen_step_s", matching.widen_step_s),
             ("matching.heard_within_s", matching.heard_within_s),
             ("matching.confirm_s", matching.confirm_s),

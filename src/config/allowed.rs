@@ -29,6 +29,7 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.heard_within_s", 0.0, 60.0, " seconds"),
     ("matching.confirm_s", 0.1, 60.0, " seconds"),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
+    ("log.ends_per_second", 0.0, 10_000.0, ""),
 ];
 
 /// The bounds of the numbers of every rate.

@@ -169,7 +169,7 @@ impl Config {
                 certificate: choose!(it, keeps_tls, tls.certificate),
                 key: choose!(it, keeps_tls, tls.key),
             },
-            log: section!(it, Log log { live level, at_start format }),
+            log: section!(it, Log log { live level, at_start format, live ends_per_second }),
         };
         Change {
             config,

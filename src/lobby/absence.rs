@@ -33,7 +33,7 @@ impl Lobby {
             }
         );
         let window = self.settings.resume_window;
-        if is_resumable && !window.is_zero() && self.away < self.settings.away_max {
+        if is_resumable && !window.is_zero() && self.doing.away < self.settings.away_max {
             self.go_away(now, id, now + window);
         } else {
             self.end_session(now, id, PartnerLeftReason::Lost);
@@ -47,7 +47,7 @@ impl Lobby {
             until,
             missed: None,
         };
-        self.away += 1;
+        self.doing.away += 1;
         match &mut session.state {
             State::Idle { first_message_by } => *first_message_by = None,
             State::Waiting(waiting) => {
@@ -136,7 +136,7 @@ impl Lobby {
             Link::Connected { .. } => None,
         };
         if was_away {
-            self.away -= 1;
+            self.doing.away -= 1;
         } else {
             self.emit(Effect::Close {
                 session: id,

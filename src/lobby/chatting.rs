@@ -21,6 +21,7 @@ impl Lobby {
                 session.known.met(other, until);
             }
         }
+        self.doing.chatting -= 2;
         self.emit(Effect::CloseChat {
             between: [leaver, partner],
         });

@@ -4,7 +4,7 @@ use super::deadlines::Deadlines;
 use super::estimate::Completions;
 use super::session::{Link, Session, Stand, State, Waiting};
 use super::{
-    Command, Effect, Event, Farewell, IdleReason, MessageId, PartnerLeftReason, Refusal,
+    Command, Doing, Effect, Event, Farewell, IdleReason, MessageId, PartnerLeftReason, Refusal,
     ResumeToken, SessionId, StateName,
 };
 use crate::geo::{Position, PrivacyGrid};
@@ -103,8 +103,8 @@ pub struct Lobby {
     pub(super) completions: Completions,
     deadlines: Deadlines,
     effects: VecDeque<Effect>,
-    /// How many sessions are without a connection.
-    pub(super) away: usize,
+    /// How many sessions do what.
+    pub(super) doing: Doing,
     /// How many moves were too many or too far, and only counted.
     pub(super) moves_let_pass: u64,
     /// Whether the server stops.
@@ -122,7 +122,7 @@ impl Lobby {
             completions: Completions::default(),
             deadlines: Deadlines::default(),
             effects: VecDeque::new(),
-            away: 0,
+            doing: Doing::default(),
             moves_let_pass: 0,
             is_draining: false,
         }
@@ -153,9 +153,9 @@ impl Lobby {
         self.moves_let_pass
     }
 
-    /// How many sessions are without a connection.
-    pub fn away_len(&self) -> usize {
-        self.away
+    /// How many sessions do what.
+    pub fn doing(&self) -> Doing {
+        self.doing
     }
 
     /// Where everybody is who waits or chats and is connected, as it is stored. O(sessions).
@@ -351,7 +351,7 @@ impl Lobby {
     /// Takes a session out, for ever.
     pub(super) fn forget(&mut self, id: SessionId) {
         let session = self.take_out(id);
-        self.away -= usize::from(session.is_away());
+        self.doing.away -= usize::from(session.is_away());
         self.emit(Effect::Forget { session: id });
     }
 
@@ -379,28 +379,32 @@ impl Lobby {
     #[doc(hidden)]
     pub fn assert_invariants(&self) {
         self.matchmaker.room().assert_invariants();
-        let (mut in_room, mut scheduled, mut away) = (0, 0, 0);
+        let (mut in_room, mut scheduled, mut doing) = (0, 0, Doing::default());
         for (id, session) in &self.sessions {
             assert_eq!(session.deadline, session.next_deadline());
             scheduled += usize::from(session.deadline.is_some());
-            away += usize::from(session.is_away());
+            doing.away += usize::from(session.is_away());
             match &session.state {
                 State::Idle { .. } => {}
                 State::Waiting(waiting) => {
+                    doing.waiting += 1;
                     in_room += usize::from(matches!(waiting.stand, Stand::InRoom { .. }));
                     self.assert_waiting(id, session, waiting);
                 }
-                State::Chatting(chatting) => match &self.sessions[chatting.partner].state {
-                    State::Chatting(back) => {
-                        assert_eq!((back.partner, back.chat), (id, chatting.chat));
+                State::Chatting(chatting) => {
+                    doing.chatting += 1;
+                    match &self.sessions[chatting.partner].state {
+                        State::Chatting(back) => {
+                            assert_eq!((back.partner, back.chat), (id, chatting.chat));
+                        }
+                        other => panic!("the partner of {id:?} is {other:?}"),
                     }
-                    other => panic!("the partner of {id:?} is {other:?}"),
-                },
+                }
             }
         }
         assert_eq!(in_room, self.matchmaker.room().len());
         assert_eq!(scheduled, self.deadlines.len());
-        assert_eq!(away, self.away);
+        assert_eq!(doing, self.doing);
         assert!(!self.sessions.is_empty() || self.matchmaker.is_empty());
     }
 

@@ -25,6 +25,7 @@ mod machine;
 mod pairing;
 mod profile;
 mod session;
+mod tally;
 mod token;
 mod waiting;
 
@@ -37,4 +38,5 @@ pub use event::{
 pub use machine::{Departure, Lobby, Settings};
 pub use profile::{Name, Partner, Profile};
 pub use session::{CHATS_REMEMBERED_MAX, ChatId, SessionId, StateName};
+pub use tally::Doing;
 pub use token::ResumeToken;

@@ -82,6 +82,8 @@ impl Lobby {
             session.remember_chat(chat, partner);
             let waited_ms = now.millis_since(waiting.since);
             self.completions.record(now, &place, waited_ms);
+            self.doing.waiting -= 1;
+            self.doing.chatting += 1;
             self.reschedule(id);
         }
         self.emit(Effect::OpenChat { chat, between });

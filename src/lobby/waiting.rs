@@ -86,6 +86,7 @@ impl Lobby {
             widen_at: next_widening(now, range, range_max, widen_step),
             range,
         });
+        self.doing.waiting += 1;
         self.tell_waiting(now, id, false, answers);
         self.enter_room(now, id);
     }
@@ -257,6 +258,7 @@ impl Lobby {
                 Stand::Suspended | Stand::Confirming(_) => waiting.withdrawn.map(|ticket| *ticket),
             };
             session.known = ticket.expect("who waits has a ticket").who.known;
+            self.doing.waiting -= 1;
         }
         self.reschedule(id);
         if let Some(partner) = let_go {

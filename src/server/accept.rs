@@ -157,8 +157,7 @@ where
     let rules = Arc::clone(&shared.rules);
     drop(shared);
     let (begun, place) = upgraded.begin();
-    let end = connection::run(begun, rules).await;
-    tracing::debug!(?end, "connection ended");
+    connection::run(begun, rules).await;
     drop(place);
 }
 

@@ -8,6 +8,7 @@ use super::frames::{self, Batch, Received};
 use super::gate::{Gate, Violation};
 use super::hub::{ChatSeat, Hub};
 use super::limits::{Conduct, Deed, Limit, SessionLimits};
+use super::metrics::{Metrics, Obituaries};
 use super::outbox::{Outbox, Taken};
 use super::text::{self, NOT_UTF8};
 use crate::config::{Config, seconds};
@@ -44,6 +45,8 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) hub: Hub,
+    pub(super) metrics: Metrics,
+    pub(super) obituaries: Obituaries,
     pub(super) bounds: Bounds,
     pub(super) message_max_bytes: usize,
     /// The settings in force, for what is asked for seldom.
@@ -55,6 +58,8 @@ impl Rules {
     pub(super) fn new(config: Config, hub: Hub) -> Self {
         Self {
             hub,
+            metrics: Metrics::default(),
+            obituaries: Obituaries::default(),
             bounds: config.bounds(),
             message_max_bytes: config.limits.max_message_bytes,
             limits: ArcSwap::from_pointee(SessionLimits::new(&config)),
@@ -141,7 +146,11 @@ where
     if let Some(end) = connection.receive(&begun.early, 0) {
         connection.begin_closing(end);
     }
-    poll_fn(move |cx| connection.poll_run(cx))
+    poll_fn(move |cx| {
+        let end = ready!(connection.poll_run(cx));
+        connection.tell_of_end(end);
+        Poll::Ready(end)
+    })
 }
 
 impl<S> Connection<S> {
@@ -163,6 +172,21 @@ impl<S> Connection<S> {
             closing: None,
             rules,
         }
+    }
+
+    /// Counts and logs the end.
+    fn tell_of_end(&self, end: End) {
+        let Rules {
+            hub,
+            metrics,
+            obituaries,
+            config,
+            ..
+        } = &*self.rules;
+        let now = hub.now();
+        let lasted = self.outbox.age(now);
+        metrics.ended(end, lasted);
+        obituaries.log(end, lasted, now, config.load().log.ends_per_second);
     }
 
     /// Takes leave of the session, and leaves the connection to say its last words.
@@ -296,6 +320,7 @@ impl<S> Connection<S> {
             let Violation { code, reason } = NOT_UTF8;
             return Some(self.hang_up(code, reason));
         };
+        self.rules.metrics.received(text.len());
         let is_first = !std::mem::replace(&mut self.has_spoken, true);
         if is_first {
             self.rules.hub.spoke(&self.outbox);
@@ -409,6 +434,7 @@ impl<S> Connection<S> {
 
     /// Tells the client what was wrong. Too many errors within a minute end the connection.
     fn refuse(&mut self, error: &WireError) -> Option<End> {
+        self.rules.metrics.error(error.code);
         self.outbox.tell(Outgoing::Error(error));
         let Rules { hub, limits, .. } = &*self.rules;
         let conduct = self.conduct.get_or_insert_default();

@@ -15,8 +15,8 @@ use crate::dialect::v1::{Welcome, WelcomeLimits};
 use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::geo::Position;
 use crate::lobby::{
-    Command, Departure, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason, Refusal,
-    ResumeToken, Resumed, Seen, SessionId, Settings, StateName,
+    Command, Departure, Doing, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason,
+    Refusal, ResumeToken, Resumed, Seen, SessionId, Settings, StateName,
 };
 use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
@@ -470,6 +470,12 @@ impl Hub {
     pub(super) fn census(&self) -> (usize, usize) {
         let floor = self.floor.lock();
         (floor.lobby.len(), floor.lobby.waiting_len())
+    }
+
+    /// How many sessions there are, and what they do.
+    pub(super) fn doing(&self) -> (usize, Doing) {
+        let floor = self.floor.lock();
+        (floor.lobby.len(), floor.lobby.doing())
     }
 
     /// Handles deadlines as they come, for as long as it is polled.

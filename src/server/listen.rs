@@ -342,10 +342,12 @@ impl<L: Listener> Server<L> {
         let timer = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
-                let hub = &shared.rules.hub;
+                let rules = &shared.rules;
+                let hub = &rules.hub;
                 tokio::join!(
                     hub.run_timer(),
                     hub.run_wheel(),
+                    rules.obituaries.run(hub),
                     reload::watch_files(&shared)
                 )
             }

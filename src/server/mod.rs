@@ -19,6 +19,7 @@
 //! - `hub`: the lobby behind its lock, and the chats
 //! - `admin`: the operators' listener
 //! - `duty`: whether people are taken in, sent away, or the server stops
+//! - `metrics`: what is counted, and how many ends of connections are logged
 //! - `log`: lines on standard error, at a level that can change
 //! - `simulated`: all but the sockets, for simulations
 //!
@@ -39,6 +40,7 @@ mod listen;
 mod listener;
 mod liveness;
 pub mod log;
+mod metrics;
 mod outbox;
 mod page;
 mod proxy;

@@ -31,6 +31,9 @@ pub(super) struct OutboxBounds {
 pub(super) struct Outbox {
     bounds: OutboxBounds,
     dialect: Dialect,
+    /// When the connection began, in hundredths of a second since the server's start. They come round after 497
+    /// days, and take no room that would not be empty else.
+    begun_cs: u32,
     /// When anything has last come from the client, in ms.
     heard_at_ms: AtomicU64,
     /// Since when the client's socket has taken nothing though there was something, in ms;
@@ -88,6 +91,10 @@ thread_local! {
     static WORDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+fn hundredths(now: Moment) -> u32 {
+    (now.as_millis() / 10) as u32
+}
+
 impl Outbox {
     pub(super) fn new(
         dialect: Dialect,
@@ -98,6 +105,7 @@ impl Outbox {
         Self {
             bounds,
             dialect,
+            begun_cs: hundredths(now),
             heard_at_ms: AtomicU64::new(now.as_millis()),
             stalled_at_ms: AtomicU64::new(FLOWING),
             is_probed: AtomicBool::new(false),
@@ -116,6 +124,12 @@ impl Outbox {
                 seat: None,
             }),
         }
+    }
+
+    /// How long the connection has been there.
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        let age_cs = hundredths(now).wrapping_sub(self.begun_cs);
+        Duration::from_millis(u64::from(age_cs) * 10)
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -378,11 +392,22 @@ mod tests {
     use super::*;
 
     fn outbox() -> Outbox {
+        begun(Moment::START)
+    }
+
+    fn begun(now: Moment) -> Outbox {
         let bounds = OutboxBounds {
             bytes: 200,
             events: 4,
         };
-        Outbox::new(Dialect::V1, bounds, SessionId::default(), Moment::START)
+        Outbox::new(Dialect::V1, bounds, SessionId::default(), now)
+    }
+
+    #[test]
+    fn an_age_is_right_when_the_hundredths_come_round() {
+        let now = Moment::from_millis(u64::from(u32::MAX) * 10);
+        let age = Duration::from_secs(90);
+        assert_eq!(begun(now).age(now + age), age);
     }
 
     fn take(outbox: &Outbox) -> Taken {

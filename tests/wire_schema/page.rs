@@ -104,8 +104,11 @@ fn add_requests(page: &mut String, openapi: &Value) {
     }
 }
 
+/// The schema of a body, whatever it is written in.
 fn content(body: &Value) -> &Value {
-    &body["content"]["application/json"]["schema"]
+    let kinds = body["content"].as_object();
+    let first = kinds.and_then(|kinds| kinds.values().next());
+    first.map_or(&Value::Null, |kind| &kind["schema"])
 }
 
 /// What a value may be, in a few words.

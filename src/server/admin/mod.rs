@@ -167,6 +167,7 @@ fn routes() -> OpenApiRouter<Arc<api::Desk>> {
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))
         .routes(routes!(probes::version))
+        .routes(routes!(probes::metrics))
         .routes(routes!(probes::config))
         .routes(routes!(probes::openapi))
         .routes(routes!(api::status))

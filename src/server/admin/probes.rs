@@ -2,9 +2,9 @@
 
 use super::api::Desk;
 use super::{Refused, State};
-use crate::server::log;
+use crate::server::{log, metrics};
 use axum::extract;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::Json;
 use serde::Serialize;
 use serde_json::Value;
@@ -60,6 +60,20 @@ pub(super) async fn version() -> Json<Version> {
         name: "whisperchat",
         version: env!("CARGO_PKG_VERSION"),
     })
+}
+
+/// Figures for Prometheus, in its text format.
+#[utoipa::path(get, path = "/metrics", tag = "look", responses(
+    (status = OK, description = "As docs/metrics.md has them", body = String, content_type = "text/plain"),
+    (status = INTERNAL_SERVER_ERROR, body = Refused),
+))]
+pub(super) async fn metrics(
+    desk: extract::State<Arc<Desk>>,
+) -> Result<([(HeaderName, &'static str); 1], String), super::Problem> {
+    const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+    metrics::text(&desk.shared)
+        .map(|text| ([(header::CONTENT_TYPE, KIND)], text))
+        .map_err(|error| super::Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// The settings in force. Secrets are not shown.

@@ -45,7 +45,7 @@ impl Hub {
 
     /// How many sessions are without a connection.
     pub(in crate::server) fn away_len(&self) -> usize {
-        self.floor.lock().lobby.away_len()
+        self.floor.lock().lobby.doing().away
     }
 
     /// Whether nothing is left of anybody: no session, line, deadline or turn of the wheel.
@@ -83,6 +83,6 @@ impl Hub {
                 assert!(own.is_some_and(|own| Arc::ptr_eq(own, outbox)));
             }
         }
-        assert_eq!(away, floor.lobby.away_len());
+        assert_eq!(away, floor.lobby.doing().away);
     }
 }

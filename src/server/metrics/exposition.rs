@@ -1,0 +1,235 @@
+//! The figures as Prometheus reads them.
+
+use super::histogram::Distribution;
+use super::{CLOSE_CODES, ENDED_BY, ERROR_CODES};
+use crate::server::duty::Duty;
+use crate::server::limits::{Limit, Refusals};
+use crate::server::listen::Shared;
+use crate::server::log;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// All figures at this moment, in the text format of Prometheus, version 0.0.4.
+pub(in crate::server) fn text(shared: &Arc<Shared>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("whisperchat");
+    registry.register_collector(Box::new(Figures(Arc::clone(shared))));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Figures(Arc<Shared>);
+
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        self.who_is_there(&mut page)?;
+        self.messages(&mut page)?;
+        self.connections(&mut page)
+    }
+}
+
+impl Figures {
+    fn who_is_there(&self, page: &mut Page<'_>) -> fmt::Result {
+        let shared = &self.0;
+        let (sessions, doing) = shared.rules.hub.doing();
+        let (_, in_room) = shared.rules.hub.census();
+        page.gauge(
+            "build_info",
+            "What runs; always 1.",
+            [([("version", env!("CARGO_PKG_VERSION"))].as_slice(), 1)],
+        )?;
+        page.gauge(
+            "ready",
+            "1 if people can connect, 0 if the server is full or sends them away.",
+            [(
+                [].as_slice(),
+                usize::from(shared.roster.duty() == Duty::Serving && !shared.is_full()),
+            )],
+        )?;
+        page.gauge(
+            "connections",
+            "WebSocket connections.",
+            [([].as_slice(), shared.connections())],
+        )?;
+        page.gauge(
+            "connections_max",
+            "How many WebSocket connections there may be.",
+            [([].as_slice(), shared.connections_max())],
+        )?;
+        page.gauge(
+            "sessions",
+            "Sessions by what they do, those without a connection included.",
+            [
+                (
+                    [("state", "idle")].as_slice(),
+                    sessions - doing.waiting - doing.chatting,
+                ),
+                (&[("state", "waiting")], doing.waiting),
+                (&[("state", "chatting")], doing.chatting),
+            ],
+        )?;
+        page.gauge(
+            "sessions_away",
+            "Sessions whose connection was lost and that may yet be resumed.",
+            [([].as_slice(), doing.away)],
+        )?;
+        page.gauge(
+            "waiting_room",
+            "Sessions that stand in the waiting room, to be found.",
+            [([].as_slice(), in_room)],
+        )
+    }
+
+    fn messages(&self, page: &mut Page<'_>) -> fmt::Result {
+        let metrics = &self.0.rules.metrics;
+        page.histogram(
+            "message_size_bytes",
+            "Text messages from clients, their fragments put together.",
+            &metrics.message_bytes.read(),
+            1.0,
+        )?;
+        let errors = ERROR_CODES.iter().zip(&metrics.errors);
+        let errors: Vec<_> = errors
+            .map(|((_, word), count)| ([("code", *word)], read(count)))
+            .collect();
+        page.counter(
+            "errors",
+            "`error` messages to clients, by code.",
+            errors
+                .iter()
+                .map(|(labels, count)| (labels.as_slice(), *count)),
+        )
+    }
+
+    fn connections(&self, page: &mut Page<'_>) -> fmt::Result {
+        let metrics = &self.0.rules.metrics;
+        page.histogram(
+            "connection_seconds",
+            "How long connections were, of those that have ended.",
+            &metrics.connection_ms.read(),
+            1000.0,
+        )?;
+        let mut closes = Vec::new();
+        for (by, counts) in ENDED_BY.iter().zip(&metrics.closes) {
+            let codes = CLOSE_CODES
+                .iter()
+                .map(ToString::to_string)
+                .chain(["other".to_owned()]);
+            for (code, count) in codes.zip(counts).filter(|(_, count)| read(count) > 0) {
+                closes.push((code, *by, read(count)));
+            }
+        }
+        let labelled: Vec<_> = closes
+            .iter()
+            .map(|(code, by, count)| ([("code", code.as_str()), ("by", *by)], *count))
+            .collect();
+        page.counter(
+            "connections_ended",
+            "Connections that have ended, by close code (1005: none was given; 1006: it broke) and who ended it.",
+            labelled.iter().map(|(labels, count)| (labels.as_slice(), *count)),
+        )?;
+        self.refusals(
+            page,
+            "refused",
+            "What was refused because it was too much, or because of who asked, by limit.",
+            Refusals::refused,
+        )?;
+        self.refusals(
+            page,
+            "let_pass",
+            "What would have been refused, but the limit is a dry run.",
+            Refusals::passed,
+        )?;
+        page.counter(
+            "log_lines_dropped",
+            "Lines of the log that nobody read in time.",
+            [([].as_slice(), log::dropped_lines())],
+        )
+    }
+
+    fn refusals(
+        &self,
+        page: &mut Page<'_>,
+        name: &str,
+        help: &str,
+        count: impl Fn(&Refusals, Limit) -> u64,
+    ) -> fmt::Result {
+        let refusals = &self.0.rules.hub.refusals;
+        let counts = Limit::ALL.map(|limit| ([("limit", limit.name())], count(refusals, limit)));
+        let series = counts
+            .iter()
+            .map(|(labels, count)| (labels.as_slice(), *count));
+        page.counter(name, help, series)
+    }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+type Labels<'a> = &'a [(&'static str, &'a str)];
+
+/// What is being written.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn counter<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (Labels<'l>, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in series {
+            let mut one = metric.encode_family(&labels)?;
+            one.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    fn gauge<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (Labels<'l>, usize)>,
+    ) -> fmt::Result {
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in series {
+            metric
+                .encode_family(&labels)?
+                .encode_gauge(&(value as u64))?;
+        }
+        Ok(())
+    }
+
+    /// `scale` is how many of what was recorded make one of what is told.
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        distribution: &Distribution,
+        scale: f64,
+    ) -> fmt::Result {
+        let steps: Vec<_> = distribution
+            .steps
+            .iter()
+            .map(|(bound, count)| (*bound as f64 / scale, *count))
+            .collect();
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let sum = distribution.sum as f64 / scale;
+        metric.encode_histogram::<NoLabelSet>(sum, distribution.count, &steps, None)
+    }
+}

@@ -83,7 +83,7 @@ async fn what_people_do_is_counted_and_nobody_is_named() {
 }
 
 #[tokio::test]
-async fn sessions_are_told_by_what_they_do() {
+async fn sessions_are_told_by_what_they_do_and_matches_by_what_became_of_them() {
     let server = server();
     let _idle = V1::connect(&server).await;
     let _waiting = common::joined(&server, TOKYO, 5.0).await;
@@ -93,6 +93,13 @@ async fn sessions_are_told_by_what_they_do() {
         "sessions{state=\"waiting\"} 1",
         "sessions{state=\"chatting\"} 2",
         "sessions_away 0",
+        "time_to_match_seconds_count 2",
+        "confirm_seconds_count 1",
+        "matches_found_total 1",
+        "matches_undone_total 0",
+        "rule_violations_total{rule=\"range\"} 0",
+        "rule_violations_total{rule=\"avoided\"} 0",
+        "rule_violations_total{rule=\"heard\"} 0",
     ] {
         told(&server, line).await;
     }

@@ -5,7 +5,7 @@ use super::estimate::Completions;
 use super::session::{Link, Session, Stand, State, Waiting};
 use super::{
     Command, Doing, Effect, Event, Farewell, IdleReason, MessageId, PartnerLeftReason, Refusal,
-    ResumeToken, SessionId, StateName,
+    ResumeToken, SessionId, StateName, Tally,
 };
 use crate::geo::{Position, PrivacyGrid};
 use crate::matching::Matchmaker;
@@ -105,6 +105,8 @@ pub struct Lobby {
     effects: VecDeque<Effect>,
     /// How many sessions do what.
     pub(super) doing: Doing,
+    /// What has happened so far.
+    pub(super) tally: Tally,
     /// How many moves were too many or too far, and only counted.
     pub(super) moves_let_pass: u64,
     /// Whether the server stops.
@@ -123,6 +125,7 @@ impl Lobby {
             deadlines: Deadlines::default(),
             effects: VecDeque::new(),
             doing: Doing::default(),
+            tally: Tally::default(),
             moves_let_pass: 0,
             is_draining: false,
         }
@@ -156,6 +159,11 @@ impl Lobby {
     /// How many sessions do what.
     pub fn doing(&self) -> Doing {
         self.doing
+    }
+
+    /// What has happened so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Where everybody is who waits or chats and is connected, as it is stored. O(sessions).

@@ -18,6 +18,7 @@ impl Lobby {
         let by = now + self.settings.confirm;
         let [a, b] = [pair[0].who.who, pair[1].who.who];
         assert_ne!(a, b, "nobody is their own partner");
+        self.tally.matches_found += 1;
         for (ticket, partner) in pair.into_iter().zip([b, a]) {
             let id = ticket.who.who;
             let waiting = self.sessions[id].waiting_mut();
@@ -66,6 +67,7 @@ impl Lobby {
 
     /// Both are alive: the only place where chats begin.
     fn begin_chat(&mut self, now: Moment, between: [SessionId; 2]) {
+        self.check_promises(now, between);
         let chat = ChatId(self.random.next_u64());
         let [a, b] = between;
         for (id, partner) in [(a, b), (b, a)] {
@@ -82,6 +84,7 @@ impl Lobby {
             session.remember_chat(chat, partner);
             let waited_ms = now.millis_since(waiting.since);
             self.completions.record(now, &place, waited_ms);
+            self.tally.waited_ms.record(waited_ms);
             self.doing.waiting -= 1;
             self.doing.chatting += 1;
             self.reschedule(id);
@@ -91,6 +94,30 @@ impl Lobby {
             let matched = self.matched(id).expect("the chat has begun");
             self.tell(id, Event::Matched(matched), None);
         }
+    }
+
+    /// Counts the promises that are broken if these two are shown to each other now, and how long it took to
+    /// hear from both.
+    fn check_promises(&mut self, now: Moment, between: [SessionId; 2]) {
+        let sides = between.map(|id| {
+            let session = &self.sessions[id];
+            let ticket = match &session.state {
+                State::Waiting(waiting) => waiting.withdrawn.as_deref(),
+                State::Idle { .. } | State::Chatting(_) => None,
+            };
+            let confirming = session.confirming();
+            ticket
+                .zip(confirming)
+                .expect("both of a match are being matched")
+        });
+        let [(a, first), (b, second)] = sides;
+        let are_heard = first.is_heard && second.is_heard;
+        self.tally.broken.check(now, [a, b], are_heard);
+        // Right unless the time for confirming was set to another one meanwhile.
+        let left_ms = first.by.millis_since(now);
+        let limit_ms = self.settings.confirm.as_millis() as u64;
+        let confirmed_ms = limit_ms.saturating_sub(left_ms);
+        self.tally.confirmed_ms.record(confirmed_ms);
     }
 
     /// What a session is told of its chat, if it is in one.
@@ -116,6 +143,7 @@ impl Lobby {
         for id in pair {
             self.sessions[id].waiting_mut().stand = Stand::Suspended;
         }
+        self.tally.matches_undone += 1;
         for id in silent {
             self.emit(Effect::Close {
                 session: id,
@@ -132,6 +160,7 @@ impl Lobby {
     /// for a partner yet. Returns who it was being matched with, to be requeued.
     pub(super) fn let_go_of_match(&mut self, id: SessionId) -> Option<SessionId> {
         let Confirming { partner, .. } = self.sessions[id].confirming()?;
+        self.tally.matches_undone += 1;
         let waiting = self.sessions[id].waiting_mut();
         let ticket = waiting.withdrawn.take();
         let ticket = self

@@ -16,7 +16,7 @@ use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::geo::Position;
 use crate::lobby::{
     Command, Departure, Doing, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason,
-    Refusal, ResumeToken, Resumed, Seen, SessionId, Settings, StateName,
+    Refusal, ResumeToken, Resumed, Seen, SessionId, Settings, StateName, Tally,
 };
 use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
@@ -476,6 +476,11 @@ impl Hub {
     pub(super) fn doing(&self) -> (usize, Doing) {
         let floor = self.floor.lock();
         (floor.lobby.len(), floor.lobby.doing())
+    }
+
+    /// What has happened in the lobby so far.
+    pub(super) fn tally(&self) -> Tally {
+        self.floor.lock().lobby.tally().clone()
     }
 
     /// Handles deadlines as they come, for as long as it is polled.

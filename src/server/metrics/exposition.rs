@@ -1,7 +1,7 @@
 //! The figures as Prometheus reads them.
 
-use super::histogram::Distribution;
 use super::{CLOSE_CODES, ENDED_BY, ERROR_CODES};
+use crate::lobby::{Distribution, Tally};
 use crate::server::duty::Duty;
 use crate::server::limits::{Limit, Refusals};
 use crate::server::listen::Shared;
@@ -30,6 +30,7 @@ impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(encoder);
         self.who_is_there(&mut page)?;
+        self.matches(&mut page)?;
         self.messages(&mut page)?;
         self.connections(&mut page)
     }
@@ -84,6 +85,47 @@ impl Figures {
             "waiting_room",
             "Sessions that stand in the waiting room, to be found.",
             [([].as_slice(), in_room)],
+        )
+    }
+
+    fn matches(&self, page: &mut Page<'_>) -> fmt::Result {
+        let Tally {
+            waited_ms,
+            confirmed_ms,
+            matches_found,
+            matches_undone,
+            broken,
+        } = self.0.rules.hub.tally();
+        page.histogram(
+            "time_to_match_seconds",
+            "How long each who was matched had waited.",
+            &waited_ms,
+            1000.0,
+        )?;
+        page.histogram(
+            "confirm_seconds",
+            "From finding a match to having heard from both, of matches that were shown.",
+            &confirmed_ms,
+            1000.0,
+        )?;
+        page.counter(
+            "matches_found",
+            "Matches that were found.",
+            [([].as_slice(), matches_found)],
+        )?;
+        page.counter(
+            "matches_undone",
+            "Matches that were undone before they were shown.",
+            [([].as_slice(), matches_undone)],
+        )?;
+        page.counter(
+            "rule_violations",
+            "Promises that were broken by a match that was shown. Anything but 0 is a bug in the server.",
+            [
+                ([("rule", "range")].as_slice(), broken.out_of_range),
+                (&[("rule", "avoided")], broken.avoided),
+                (&[("rule", "heard")], broken.unheard),
+            ],
         )
     }
 
@@ -222,14 +264,13 @@ impl Page<'_> {
         scale: f64,
     ) -> fmt::Result {
         let steps: Vec<_> = distribution
-            .steps
-            .iter()
-            .map(|(bound, count)| (*bound as f64 / scale, *count))
+            .steps()
+            .map(|(bound, count)| (bound as f64 / scale, count))
             .collect();
         let mut metric = self
             .0
             .encode_descriptor(name, help, None, MetricType::Histogram)?;
-        let sum = distribution.sum as f64 / scale;
-        metric.encode_histogram::<NoLabelSet>(sum, distribution.count, &steps, None)
+        let sum = distribution.sum() as f64 / scale;
+        metric.encode_histogram::<NoLabelSet>(sum, distribution.count(), &steps, None)
     }
 }

@@ -1,9 +1,7 @@
 //! Counting on the path of every message, from many threads at once.
 
+use crate::lobby::{Distribution, STEPS_MAX};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-/// The most steps a distribution has.
-const STEPS_MAX: usize = 16;
 
 /// How many threads can count at once without getting in each other's way.
 const SHARDS: usize = 8;
@@ -14,17 +12,6 @@ const SHARDS: usize = 8;
 struct Shard {
     counts: [AtomicU64; STEPS_MAX + 1],
     sum: AtomicU64,
-}
-
-/// How often something was how large.
-#[derive(Debug)]
-pub(super) struct Distribution {
-    /// The largest value of each step, with how often it was in that step.
-    pub(super) steps: Vec<(u64, u64)>,
-    /// How often it was anything.
-    pub(super) count: u64,
-    /// All values together.
-    pub(super) sum: u64,
 }
 
 /// A distribution that threads record in side by side. To record is to find the step and to add twice, to
@@ -72,11 +59,7 @@ impl Histogram {
             }
             sum = sum.wrapping_add(shard.sum.load(Ordering::Relaxed));
         }
-        Distribution {
-            steps: self.bounds.iter().copied().zip(counts).collect(),
-            count: counts.iter().sum(),
-            sum,
-        }
+        Distribution::from_counts(self.bounds, &counts, sum)
     }
 }
 
@@ -98,10 +81,11 @@ mod tests {
         });
         let threads = 2 * SHARDS as u64;
         let read = histogram.read();
-        assert_eq!(read.count, 1000 * threads);
-        assert_eq!(read.sum, 499_500 * threads);
+        assert_eq!(read.count(), 1000 * threads);
+        assert_eq!(read.sum(), 499_500 * threads);
+        let steps: Vec<_> = read.steps().collect();
         assert_eq!(
-            read.steps,
+            steps,
             [(1, 2 * threads), (10, 9 * threads), (100, 90 * threads)]
         );
     }

@@ -6,6 +6,7 @@
 mod admin;
 mod allowed;
 mod listing;
+mod mistakes;
 pub(crate) mod origin;
 mod problem;
 mod rates;
@@ -13,7 +14,7 @@ mod reference;
 mod reload;
 
 use crate::dialect::Bounds;
-use crate::geo::{MAX_RANGE_KM, PrivacyGrid, Range};
+use crate::geo::{MAX_RANGE_KM, PrivacyGrid};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
@@ -56,6 +57,8 @@ pub struct Config {
     pub security: Security,
     /// What connections are encrypted with.
     pub tls: Tls,
+    /// Which tokens clients need.
+    pub auth: Auth,
     /// What is logged.
     pub log: Log,
 }
@@ -195,6 +198,37 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
+/// Which tokens clients need: none, or JSON Web Tokens that are checked by one algorithm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// How tokens are signed; none are asked for if unset.
+    pub algorithm: Option<AuthAlgorithm>,
+    /// A file with the public key in PEM, or for HS256 with the secret as it is.
+    pub key: Option<PathBuf>,
+    /// A file with a JSON Web Key Set, instead of `key`.
+    pub jwks: Option<PathBuf>,
+    /// What a token's `iss` must be.
+    pub issuer: Option<String>,
+    /// What a token's `aud` must be, or be among.
+    pub audience: Option<String>,
+    /// By how many s the clock of who signs may be off.
+    pub leeway_s: u16,
+}
+
+/// How tokens are signed (RFC 7518, section 3.1, and RFC 8037).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthAlgorithm {
+    /// Ed25519.
+    EdDSA,
+    /// ECDSA with P-256 and SHA-256.
+    ES256,
+    /// RSA (PKCS #1, version 1.5) with SHA-256, by keys of 2048 bits or more.
+    RS256,
+    /// HMAC with SHA-256: whoever checks could sign as well.
+    HS256,
+}
+
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -268,6 +302,14 @@ impl Default for Config {
             rates: Rates::default(),
             security: Security::default(),
             tls: Tls::default(),
+            auth: Auth {
+                algorithm: None,
+                key: None,
+                jwks: None,
+                issuer: None,
+                audience: None,
+                leeway_s: 30,
+            },
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Auto,
@@ -330,106 +372,6 @@ impl Config {
             range_min_km: self.privacy.min_range_km,
             range_max_km: self.matching.max_range_km,
         }
-    }
-
-    /// The keys of all values that are out of bounds.
-    fn mistakes(&self) -> Vec<&'static str> {
-        let Self {
-            admin_listen,
-            admin,
-            privacy,
-            matching,
-            limits,
-            rates,
-            security,
-            tls,
-            log,
-            ..
-        } = self;
-        let numbers = [
-            ("matching.rematch_cooloff_s", matching.rematch_cooloff_s),
-            ("matching.max_wait_s", matching.max_wait_s),
-            ("limits.max_message_bytes", limits.max_message_bytes as f64),
-            ("limits.max_connections", limits.max_connections as f64),
-            (
-                "limits.address_connections",
-                limits.address_connections.into(),
-            ),
-            ("limits.max_addresses", limits.max_addresses as f64),
-            ("limits.first_message_s", limits.first_message_s),
-            ("limits.tls_handshake_s", limits.tls_handshake_s),
-            ("limits.request_head_s", limits.request_head_s),
-            ("limits.close_s", limits.close_s),
-            ("limits.write_stall_s", limits.write_stall_s.into()),
-            ("limits.outbox_bytes", limits.outbox_bytes as f64),
-            ("limits.outbox_events", limits.outbox_events as f64),
-            ("limits.errors_per_minute", limits.errors_per_minute as f64),
-            ("limits.reconnect_spread_s", limits.reconnect_spread_s),
-            ("limits.ping_s", limits.ping_s.into()),
-            ("limits.pong_s", limits.pong_s.into()),
-            ("limits.resume_window_s", limits.resume_window_s.into()),
-            ("limits.max_away", limits.max_away as f64),
-            ("limits.moves_burst", limits.moves_burst.into()),
-            ("limits.moves_per_minute", limits.moves_per_minute),
-            ("rates.messages.burst", rates.messages.burst.into()),
-            ("rates.messages.per_minute", rates.messages.per_minute),
-            ("rates.typing.burst", rates.typing.burst.into()),
-            ("rates.typing.per_minute", rates.typing.per_minute),
-            ("rates.joins.burst", rates.joins.burst.into()),
-            ("rates.joins.per_minute", rates.joins.per_minute),
-            ("rates.address.burst", rates.address.burst.into()),
-            ("rates.address.per_minute", rates.address.per_minute),
-            ("rates.node.burst", rates.node.burst.into()),
-            ("rates.node.per_minute", rates.node.per_minute),
-            ("limits.moves_free_km", limits.moves_free_km),
-            ("limits.drain_s", limits.drain_s),
-            ("limits.stop_s", limits.stop_s),
-            ("log.ends_per_second", log.ends_per_second.into()),
-            ("matching.widen_step_s", matching.widen_step_s),
-            ("matching.heard_within_s", matching.heard_within_s),
-            ("matching.confirm_s", matching.confirm_s),
-        ];
-        let is_range = |km| Range::from_km(km).is_ok();
-        let others = [
-            ("admin_listen", admin_listen.is_local() || admin.has_token()),
-            ("admin.token", admin.is_token_good()),
-            ("admin.token_file", admin.is_token_file_good()),
-            (
-                "privacy.position_grid_km",
-                PrivacyGrid::new(privacy.position_grid_km).is_ok(),
-            ),
-            (
-                "privacy.min_range_km",
-                is_range(privacy.min_range_km) && privacy.min_range_km <= matching.max_range_km,
-            ),
-            ("matching.max_range_km", is_range(matching.max_range_km)),
-            (
-                "matching.widen_factor",
-                matching.widen_factor > 1.0 && matching.widen_factor <= 100.0,
-            ),
-            (
-                "tls.certificate",
-                tls.certificate.is_some() || tls.key.is_none(),
-            ),
-            ("tls.key", tls.key.is_some() || tls.certificate.is_none()),
-            (
-                "security.allowed_origins",
-                security
-                    .allowed_origins
-                    .iter()
-                    .all(|it| origin::is_pattern(it)),
-            ),
-            (
-                "log.level",
-                tracing_subscriber::EnvFilter::try_new(&log.level).is_ok(),
-            ),
-        ];
-        numbers
-            .into_iter()
-            .map(|(key, number)| (key, allowed::is_within_bounds(key, number)))
-            .chain(others)
-            .filter_map(|(key, is_good)| (!is_good).then_some(key))
-            .collect()
     }
 }
 

@@ -228,6 +228,7 @@ proptest! {
         let told = to_v1(Outgoing::Error(&error));
         prop_assert_eq!((&told["message"], &told["id"]), (&json!(message), &carried(id.as_ref())));
         let welcome = v1::Welcome {
+            auth: None,
             server: &server,
             session: &session,
             resume_token: &resume_token,

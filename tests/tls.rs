@@ -357,7 +357,7 @@ async fn a_bad_pair_that_is_found_by_itself_is_reported_once() {
     fs::write(&files.key, &new.key).expect("files can be written");
     server.printed("is not the key of the certificate in").await;
     files.hold(&new);
-    let printed = server.printed("the certificate was read again").await;
+    let printed = server.printed("certificate and keys were read again").await;
     let reports = printed.matches("is not the key").count();
     assert_eq!(reports, 1, "{printed}");
     assert!(!printed.contains("PRIVATE KEY"), "{printed}");

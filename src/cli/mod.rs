@@ -118,10 +118,8 @@ pub fn run() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("whisperchat: {error:#}");
-        let is_of_settings = |error: &ServerError| {
-            matches!(error, ServerError::Tls(_) | ServerError::NoAdminToken(_))
-        };
-        if error.is::<ConfigError>() || error.downcast_ref().is_some_and(is_of_settings) {
+        let server_error = error.downcast_ref::<ServerError>();
+        if error.is::<ConfigError>() || server_error.is_some_and(ServerError::is_of_settings) {
             ExitCode::from(EXIT_USAGE)
         } else {
             ExitCode::FAILURE

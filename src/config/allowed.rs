@@ -11,6 +11,7 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("limits.write_stall_s", 1.0, 3600.0, " whole seconds"),
     ("limits.moves_per_minute", 0.0, 60_000.0, ""),
     ("limits.first_message_s", 0.1, 3600.0, " seconds"),
+    ("auth.leeway_s", 0.0, 300.0, " whole seconds"),
     ("limits.tls_handshake_s", 0.1, 60.0, " seconds"),
     ("limits.request_head_s", 0.1, 60.0, " seconds"),
     ("limits.close_s", 0.1, 60.0, " seconds"),
@@ -98,6 +99,26 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("log.format", "must be auto, human or json"),
     (
+        "auth.algorithm",
+        "must be EdDSA, ES256, RS256 or HS256, and set if anything else of `auth` is",
+    ),
+    (
+        "auth.key",
+        "must be the path of a file, or `auth.jwks` in its place, if `auth.algorithm` is set",
+    ),
+    (
+        "auth.jwks",
+        "must be the path of a file with a JSON Web Key Set, in the place of `auth.key`",
+    ),
+    (
+        "auth.issuer",
+        "must be what tokens have as `iss`, and set if `auth.algorithm` is",
+    ),
+    (
+        "auth.audience",
+        "must be what tokens have as `aud`, and set if `auth.algorithm` is",
+    ),
+    (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
     ),
@@ -120,13 +141,8 @@ pub(super) fn is_secret(key: &str) -> bool {
     key == "admin.token"
 }
 
-/// Whether a number is within its setting's bounds.
-pub(super) fn is_within_bounds(key: &str, value: f64) -> bool {
-    let (min, max, _) = bounds(key).expect("asked only for settings that have bounds");
-    (min..=max).contains(&value)
-}
-
-fn bounds(key: &str) -> Option<(f64, f64, &'static str)> {
+/// The smallest and the largest value of a number, and what is counted.
+pub(super) fn bounds(key: &str) -> Option<(f64, f64, &'static str)> {
     let (table, name) = match key.rsplit_once('.') {
         Some((_, name)) if is_of_a_rate(key) => (RATE_BOUNDS, name),
         _ => (BOUNDS, key),
@@ -159,6 +175,11 @@ mod tests {
         config.admin.token_file = Some("token".into());
         config.tls.certificate = Some("certificate.pem".into());
         config.tls.key = Some("key.pem".into());
+        config.auth.algorithm = Some(crate::config::AuthAlgorithm::EdDSA);
+        config.auth.key = Some("key.pem".into());
+        config.auth.jwks = Some("keys.json".into());
+        config.auth.issuer = Some("https://id.example".to_owned());
+        config.auth.audience = Some("whisperchat".to_owned());
         let table = toml::Table::try_from(config).unwrap();
         assert_has_words("", &table);
     }

@@ -12,7 +12,7 @@ pub struct Rates {
     pub messages: Rate,
     /// Signs of typing, per session.
     pub typing: Rate,
-    /// `join`, `next`, `update` and `report`, per session.
+    /// `join`, `next`, `update`, `report` and `auth`, per session.
     pub joins: Rate,
     /// New WebSockets, per address.
     pub address: Rate,

@@ -1,6 +1,6 @@
 //! What of new settings takes effect at once, and what only when the server is started again.
 
-use super::{Admin, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Tls};
+use super::{Admin, Auth, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Tls};
 
 /// New settings, as far as they can take effect while the server runs.
 #[derive(Debug)]
@@ -169,6 +169,14 @@ impl Config {
                 certificate: choose!(it, keeps_tls, tls.certificate),
                 key: choose!(it, keeps_tls, tls.key),
             },
+            auth: section!(it, Auth auth {
+                live algorithm,
+                live key,
+                live jwks,
+                live issuer,
+                live audience,
+                live leeway_s,
+            }),
             log: section!(it, Log log { live level, at_start format, live ends_per_second }),
         };
         Change {

@@ -207,6 +207,7 @@ impl Speaker {
             | Outgoing::Accepted { text: None, .. }
             | Outgoing::Delivered { .. }
             | Outgoing::Typing { .. }
+            | Outgoing::Authenticated { .. }
             | Outgoing::Error(_) => return Spoken::Nothing,
         };
         serde_json::to_writer(out, &frame).expect("memory takes every byte, and keys are strings");

@@ -37,6 +37,8 @@ pub enum CloseCode {
     GoingAway = 4200,
     /// The client did not answer a ping.
     NoPong = 4201,
+    /// The client's token has expired.
+    TokenExpired = 4202,
 }
 
 impl CloseCode {

@@ -174,6 +174,13 @@ pub enum Outgoing<'a> {
         /// Which of the two.
         on: bool,
     },
+    /// The client's token is good.
+    Authenticated {
+        /// When it expires, in milliseconds since the Unix epoch; never, if none was asked for.
+        expires_at_ms: Option<u64>,
+        /// The message that this answers, if it has a name.
+        answers: Option<&'a MessageId>,
+    },
     /// Something was refused.
     Error(&'a WireError),
 }

@@ -18,6 +18,7 @@ use crate::lobby::{
     PartnerLeftReason, Profile, Report, ReportReason, ResumeToken, Seen, StateName, Update,
 };
 use crate::matching::Nearby;
+use crate::private::Private;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -42,6 +43,13 @@ pub struct Message<'a> {
     pub request: Request<'a>,
 }
 
+impl Message<'_> {
+    /// Whether it shows a token, and says nothing else.
+    pub fn is_authentication(&self) -> bool {
+        matches!(self.request, Request::Authenticate { .. })
+    }
+}
+
 /// What a client asks for.
 #[derive(Debug, Clone)]
 pub enum Request<'a> {
@@ -61,6 +69,11 @@ pub enum Request<'a> {
     Typing {
         /// Which of the two.
         on: bool,
+    },
+    /// Show a token that allows to be here, the first or a newer one.
+    Authenticate {
+        /// The token.
+        token: Private<Cow<'a, str>>,
     },
     /// Go on with an earlier session. Only as the first message on a connection.
     Resume {
@@ -205,9 +218,10 @@ fn request<'a>(
         "block" => return fields.block(),
         "report" => return fields.report(),
         "resume" => return fields.resume(),
+        "auth" => fields.authenticate(),
         _ => {
             let known =
-                "join, update, cancel, say, ack, typing, leave, next, block, report, resume";
+                "join, update, cancel, say, ack, typing, leave, next, block, report, resume, auth";
             let message = format!("unknown `type`; this server knows {known}");
             return Err((ErrorCode::UnknownType, message));
         }
@@ -253,6 +267,13 @@ impl<'a> Fields<'a> {
     fn typing(&self) -> Result<Request<'a>, FieldError> {
         let on = required(self.on, "on", field::boolean)?;
         Ok(Request::Typing { on })
+    }
+
+    fn authenticate(&self) -> Result<Request<'a>, FieldError> {
+        let token = required(self.token, "token", field::string)?;
+        Ok(Request::Authenticate {
+            token: Private::new(token),
+        })
     }
 
     fn block(&self) -> Result<Request<'a>, (ErrorCode, FieldError)> {
@@ -386,6 +407,10 @@ pub struct Welcome<'a> {
     pub resume_window_s: u32,
     /// How often the server pings; 0: it does not.
     pub ping_s: u32,
+    /// Whether a token is `required` in the first message, or was `given` with the request; nothing is said
+    /// if none is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<&'static str>,
     /// What is allowed.
     pub limits: WelcomeLimits,
 }
@@ -440,6 +465,11 @@ enum Frame<'a> {
     },
     Typing {
         on: bool,
+    },
+    Authenticated {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        expires_at: Option<u64>,
     },
     PartnerAway,
     PartnerBack,
@@ -567,6 +597,13 @@ fn frame(outgoing: Outgoing<'_>) -> Frame<'_> {
         },
         Outgoing::Delivered { seq } => Frame::Delivered { seq },
         Outgoing::Typing { on } => Frame::Typing { on },
+        Outgoing::Authenticated {
+            expires_at_ms,
+            answers,
+        } => Frame::Authenticated {
+            id: answers.map(MessageId::as_str),
+            expires_at: expires_at_ms,
+        },
         Outgoing::Error(error) => Frame::Error {
             code: error.code,
             message: &error.message,

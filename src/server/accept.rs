@@ -36,7 +36,7 @@ pub(super) async fn accept(listener: &impl Listener, shared: &Arc<Shared>, tasks
                 let guest = Guest::new(from.ip().to_canonical(), visit);
                 let arrival = Box::new(Arrival { stream, guest });
                 // Two kinds of task, so that a plain connection has no room for what TLS needs.
-                match shared.credentials.tls() {
+                match shared.rules.credentials.tls() {
                     None => tasks.spawn(serve_plain(arrival, Arc::clone(shared))),
                     Some(tls) => {
                         let acceptor = TlsAcceptor::from(tls);

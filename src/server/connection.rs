@@ -4,6 +4,8 @@
 //! thread; only the bytes of a frame that is not all there yet are kept. Nothing borrowed from the thread
 //! lives across an await, because everything happens inside one poll.
 
+use super::auth::Admission;
+use super::credentials::Credentials;
 use super::frames::{self, Batch, Received};
 use super::gate::{Gate, Violation};
 use super::hub::{ChatSeat, Hub};
@@ -49,13 +51,14 @@ pub(super) struct Rules {
     pub(super) obituaries: Obituaries,
     pub(super) bounds: Bounds,
     pub(super) message_max_bytes: usize,
+    pub(super) credentials: Credentials,
     /// The settings in force, for what is asked for seldom.
     pub(super) config: ArcSwap<Config>,
     limits: ArcSwap<SessionLimits>,
 }
 
 impl Rules {
-    pub(super) fn new(config: Config, hub: Hub) -> Self {
+    pub(super) fn new(config: Config, credentials: Credentials, hub: Hub) -> Self {
         Self {
             hub,
             metrics: Metrics::default(),
@@ -63,6 +66,7 @@ impl Rules {
             bounds: config.bounds(),
             message_max_bytes: config.limits.max_message_bytes,
             limits: ArcSwap::from_pointee(SessionLimits::new(&config)),
+            credentials,
             config: ArcSwap::from_pointee(config),
         }
     }
@@ -96,7 +100,7 @@ pub(super) struct Connection<S> {
     rules: Arc<Rules>,
     outbox: Arc<Outbox>,
     gate: Gate,
-    has_spoken: bool,
+    progress: Progress,
     /// Whether the limits of sessions apply to it.
     is_limited: bool,
     /// Bytes that have been read and not handled: those of a frame that has begun to arrive, or more.
@@ -117,6 +121,17 @@ pub(super) struct Connection<S> {
     closing: Option<Closing>,
 }
 
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// It needs a token, and has shown no good one.
+    Stranger,
+    /// It has said nothing yet, tokens left aside.
+    Silent,
+    /// It has.
+    Spoken,
+}
+
 /// The end of a connection, once it was decided.
 struct Closing {
     end: End,
@@ -133,6 +148,7 @@ pub(super) struct Begun<S> {
     /// Bytes that came with the request.
     pub(super) early: Bytes,
     pub(super) dialect: Dialect,
+    pub(super) admission: Admission,
     /// Whether the limits of sessions apply to it.
     pub(super) is_limited: bool,
 }
@@ -142,8 +158,8 @@ pub(super) fn run<S>(begun: Begun<S>, rules: Arc<Rules>) -> impl Future<Output =
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut connection = Connection::new(begun.stream, begun.dialect, begun.is_limited, rules);
-    if let Some(end) = connection.receive(&begun.early, 0) {
+    let (mut connection, early) = Connection::new(begun, rules);
+    if let Some(end) = connection.receive(&early, 0) {
         connection.begin_closing(end);
     }
     poll_fn(move |cx| {
@@ -154,13 +170,18 @@ where
 }
 
 impl<S> Connection<S> {
-    fn new(stream: S, dialect: Dialect, is_limited: bool, rules: Arc<Rules>) -> Self {
-        Self {
-            stream,
-            outbox: rules.hub.connect(dialect),
+    /// The connection, and the bytes that it has yet to receive.
+    fn new(begun: Begun<S>, rules: Arc<Rules>) -> (Self, Bytes) {
+        let outbox = rules.hub.connect(begun.dialect, begun.admission);
+        let connection = Self {
+            stream: begun.stream,
+            outbox,
             gate: Gate::new(rules.message_max_bytes),
-            has_spoken: false,
-            is_limited,
+            progress: match begun.admission {
+                Admission::Pending => Progress::Stranger,
+                Admission::Open | Admission::Granted(_) => Progress::Silent,
+            },
+            is_limited: begun.is_limited,
             unhandled: Vec::new(),
             has_backlog: false,
             is_garbled: false,
@@ -171,7 +192,8 @@ impl<S> Connection<S> {
             conduct: None,
             closing: None,
             rules,
-        }
+        };
+        (connection, begun.early)
     }
 
     /// Counts and logs the end.
@@ -212,7 +234,7 @@ impl<S> Connection<S> {
             // Normal, a closed page, or no code at all: on purpose.
             End::ByClient(None | Some(1000 | 1001)) => Departure::Left,
             End::ByClient(_)
-            | End::ByServer(CloseCode::TooSlow | CloseCode::NoPong)
+            | End::ByServer(CloseCode::TooSlow | CloseCode::NoPong | CloseCode::TokenExpired)
             | End::Lost => Departure::Lost,
             End::ByServer(_) => Departure::Expelled,
         };
@@ -321,18 +343,27 @@ impl<S> Connection<S> {
             return Some(self.hang_up(code, reason));
         };
         self.rules.metrics.received(text.len());
-        let is_first = !std::mem::replace(&mut self.has_spoken, true);
-        if is_first {
-            self.rules.hub.spoke(&self.outbox);
-        }
         match self.outbox.dialect() {
-            Dialect::V1 => self.handle_v1(text, is_first),
-            Dialect::Classic => self.handle_classic(text, is_first),
+            Dialect::V1 => self.handle_v1(text),
+            Dialect::Classic => self.handle_classic(text),
         }
     }
 
-    fn handle_v1(&mut self, text: &str, is_first: bool) -> Option<End> {
-        let message = match v1::decode(text, &self.rules.bounds) {
+    /// Returns whether what the client says now is its first word, tokens left aside.
+    fn speaks(&mut self) -> bool {
+        let is_first = self.progress == Progress::Silent;
+        if is_first {
+            self.progress = Progress::Spoken;
+            self.rules.hub.spoke(&self.outbox);
+        }
+        is_first
+    }
+
+    fn handle_v1(&mut self, text: &str) -> Option<End> {
+        let decoded = v1::decode(text, &self.rules.bounds);
+        let is_token = matches!(&decoded, Ok(message) if message.is_authentication());
+        let is_first = !is_token && self.speaks();
+        let message = match decoded {
             Ok(message) => message,
             Err(error) => return self.refuse(&error),
         };
@@ -343,6 +374,11 @@ impl<S> Connection<S> {
             return self.refuse(&WireError::rate_limited(retry_after_ms, id));
         }
         let outcome = match message.request {
+            Request::Authenticate { token } => self.authenticate(&token, id),
+            _ if self.progress == Progress::Stranger => {
+                let message = "this server asks for a token: send `auth` with one first";
+                Err(WireError::new(ErrorCode::BadToken, message, id))
+            }
             Request::Lobby(command) => self.command(command, id),
             Request::Say { text } => self.say(id, &text),
             Request::Acknowledge { seq } => self.in_chat("ack", id, |seat| seat.acknowledge(seq)),
@@ -366,6 +402,31 @@ impl<S> Connection<S> {
         let Rules { hub, limits, .. } = &*self.rules;
         let conduct = self.conduct.get_or_insert_default();
         conduct.deed(deed, hub.now(), &limits.load(), &hub.refusals)
+    }
+
+    /// A token, where none was before or in the place of one that is about to end.
+    fn authenticate(&mut self, token: &str, id: Option<MessageId>) -> Result<(), WireError> {
+        let grant = match self.rules.credentials.verifier() {
+            None => None,
+            Some(verifier) => match verifier.verify(token) {
+                Ok(grant) => Some(grant),
+                Err(denial) => return Err(WireError::new(ErrorCode::BadToken, denial, id)),
+            },
+        };
+        if let Some(grant) = grant {
+            self.rules.hub.grant(&self.outbox, grant);
+        }
+        if self.progress == Progress::Stranger {
+            self.progress = Progress::Silent;
+        }
+        if self.progress != Progress::Spoken {
+            self.rules.hub.spoke(&self.outbox);
+        }
+        self.outbox.tell(Outgoing::Authenticated {
+            expires_at_ms: grant.map(|grant| u64::from(grant.expires_at_s) * 1000),
+            answers: id.as_ref(),
+        });
+        Ok(())
     }
 
     fn command(&self, command: Command, id: Option<MessageId>) -> Result<(), WireError> {
@@ -402,7 +463,8 @@ impl<S> Connection<S> {
         }
     }
 
-    fn handle_classic(&mut self, text: &str, is_first: bool) -> Option<End> {
+    fn handle_classic(&mut self, text: &str) -> Option<End> {
+        let is_first = self.speaks();
         if let Some(seat) = self.outbox.seat() {
             if self.deed(Deed::Message).is_err() {
                 return Some(self.hang_up(CloseCode::RateLimited, "too many messages"));
@@ -622,7 +684,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// For simulations, which have bytes and no socket.
 impl Connection<()> {
     pub(super) fn simulated(dialect: Dialect, rules: Arc<Rules>) -> Self {
-        Self::new((), dialect, false, rules)
+        let begun = Begun {
+            stream: (),
+            early: Bytes::new(),
+            dialect,
+            admission: Admission::Open,
+            is_limited: false,
+        };
+        Self::new(begun, rules).0
     }
 
     /// Handles bytes as they arrive, whole frames or not. If that ends the connection, it has left its
@@ -666,7 +735,9 @@ fn deed_of(request: &Request) -> Option<Deed> {
         Request::Typing { .. } => Some(Deed::Typing),
         Request::Lobby(
             Command::Join(_) | Command::Next | Command::Update(_) | Command::Report(_),
-        ) => Some(Deed::Join),
+        )
+        // A signature to check.
+        | Request::Authenticate { .. } => Some(Deed::Join),
         Request::Lobby(_) | Request::Acknowledge { .. } | Request::Resume { .. } => None,
     }
 }

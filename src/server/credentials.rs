@@ -3,9 +3,11 @@
 //! The files are looked at every few seconds. That needs no help from the system, works for files that are
 //! written in place, renamed over or linked elsewhere, and costs nothing that could be measured.
 
-use super::tls::{self, TlsError, read_bounded};
+use super::auth::Verifier;
+use super::listen::ServerError;
+use super::tls::{self, read_bounded};
 use crate::config::Config;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -21,6 +23,8 @@ pub(super) const LOOK: Duration = Duration::from_secs(2);
 pub(super) struct Credentials {
     /// What TLS is spoken with; `None` if connections are plain.
     tls: Option<ArcSwap<ServerConfig>>,
+    /// What tokens are checked with; `None` if none are asked for.
+    verifier: ArcSwapOption<Verifier>,
     seen: Mutex<Seen>,
 }
 
@@ -37,7 +41,7 @@ struct Seen {
 impl Credentials {
     /// Reads what the settings name. A certificate that is out of date is used all the same: it is no worse
     /// than none, and the system's clock may be what is wrong.
-    pub(super) fn load(config: &Config) -> Result<Self, TlsError> {
+    pub(super) fn load(config: &Config) -> Result<Self, ServerError> {
         let used = fingerprint(config);
         let pair = tls::load(&config.tls)?;
         if let Some(Err(error)) = pair.as_ref().map(|pair| &pair.validity) {
@@ -45,6 +49,7 @@ impl Credentials {
         }
         Ok(Self {
             tls: pair.map(|pair| ArcSwap::new(pair.config)),
+            verifier: ArcSwapOption::from_pointee(Verifier::load(&config.auth)?),
             seen: Mutex::new(Seen {
                 used,
                 changing: None,
@@ -57,12 +62,17 @@ impl Credentials {
         self.tls.as_ref().map(ArcSwap::load_full)
     }
 
+    /// What tokens are checked with; `None` if none are asked for.
+    pub(super) fn verifier(&self) -> Option<Arc<Verifier>> {
+        self.verifier.load_full()
+    }
+
     pub(super) fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
 
     /// Reads everything again, for connections to come. If any of it can't be used, all stays as it is.
-    pub(super) fn reload(&self, config: &Config) -> Result<(), TlsError> {
+    pub(super) fn reload(&self, config: &Config) -> Result<(), ServerError> {
         // Taken first: what changes while it is read is noticed the next time.
         let used = fingerprint(config);
         *self.seen.lock() = Seen {
@@ -70,10 +80,12 @@ impl Credentials {
             changing: None,
         };
         let pair = tls::load(&config.tls)?;
+        let verifier = Verifier::load(&config.auth)?;
         if let (Some(current), Some(pair)) = (&self.tls, pair) {
             pair.validity?;
             current.store(pair.config);
         }
+        self.verifier.store(verifier.map(Arc::new));
         Ok(())
     }
 
@@ -90,8 +102,12 @@ impl Credentials {
 }
 
 /// Whether what the settings name can be used, at this time.
-pub(super) fn check(config: &Config) -> Result<(), TlsError> {
-    tls::load(&config.tls)?.map_or(Ok(()), |pair| pair.validity)
+pub(super) fn check(config: &Config) -> Result<(), ServerError> {
+    Verifier::load(&config.auth)?;
+    if let Some(pair) = tls::load(&config.tls)? {
+        pair.validity?;
+    }
+    Ok(())
 }
 
 /// Whether the settings name any file.
@@ -101,7 +117,8 @@ pub(super) fn are_named(config: &Config) -> bool {
 
 /// Every file that the settings name.
 fn files(config: &Config) -> impl Iterator<Item = &Path> {
-    let files = [&config.tls.certificate, &config.tls.key];
+    let (tls, auth) = (&config.tls, &config.auth);
+    let files = [&tls.certificate, &tls.key, &auth.key, &auth.jwks];
     files.into_iter().flatten().map(PathBuf::as_path)
 }
 

@@ -1,5 +1,8 @@
 //! HTTP: routes, and the rules of the upgrade to WebSocket (RFC 6455, section 4.2).
 
+mod bearer;
+
+use super::auth::Admission;
 use super::connection::Begun;
 use super::limits::{Guest, Limit, Turned, Visit};
 use super::listen::{Seat, Shared};
@@ -35,6 +38,7 @@ pub(super) struct Upgraded<S> {
     /// What the client sent right after the request.
     pub(super) early: Bytes,
     pub(super) dialect: Dialect,
+    pub(super) admission: Admission,
     pub(super) seat: Seat,
     pub(super) visit: Visit,
 }
@@ -46,6 +50,7 @@ impl<S> Upgraded<S> {
             stream: self.stream,
             early: self.early,
             dialect: self.dialect,
+            admission: self.admission,
             is_limited: self.visit.is_limited(),
         };
         (begun, (self.seat, self.visit))
@@ -56,6 +61,7 @@ impl<S> Upgraded<S> {
 struct Agreed {
     upgrade: UpgradeFut,
     dialect: Dialect,
+    admission: Admission,
     seat: Seat,
 }
 
@@ -101,6 +107,7 @@ where
     let Agreed {
         upgrade,
         dialect,
+        admission,
         seat,
     } = agreed.into_inner()?;
     let upgraded = upgrade.await.ok()?.into_inner().into_inner();
@@ -109,6 +116,7 @@ where
         stream: parts.io.into_inner(),
         early: parts.read_buf,
         dialect,
+        admission,
         seat,
         visit: guest.into_inner().into_visit(),
     })
@@ -144,12 +152,8 @@ fn route(
     match dialect {
         Some(dialect) if is_upgrade_request(&request) => {
             match agree(&mut request, dialect, shared, &mut guest.lock()) {
-                Ok((answer, upgrade, seat)) => {
-                    *agreed.lock() = Some(Agreed {
-                        upgrade,
-                        dialect,
-                        seat,
-                    });
+                Ok((answer, made)) => {
+                    *agreed.lock() = Some(made);
                     answer
                 }
                 Err(refusal) => *refusal,
@@ -182,7 +186,7 @@ fn agree(
     dialect: Dialect,
     shared: &Arc<Shared>,
     guest: &mut Guest,
-) -> Result<(Answer, UpgradeFut, Seat), Box<Answer>> {
+) -> Result<(Answer, Agreed), Box<Answer>> {
     let bad = |message| Err(Box::new(sentence(StatusCode::BAD_REQUEST, message)));
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
         return bad("A WebSocket begins with a GET request of HTTP/1.1.");
@@ -225,6 +229,8 @@ fn agree(
     if let Err(refusal) = guest.upgrade(requester) {
         return Err(Box::new(turned(refusal)));
     }
+    let verifier = shared.rules.credentials.verifier();
+    let admission = bearer::admit(request, dialect, verifier.as_deref())?;
     let Some(seat) = shared.seat() else {
         refusals.refuse(Limit::NodeConnections);
         let message = "The server is full or stopping. Try again in a moment.";
@@ -242,7 +248,13 @@ fn agree(
     if let Some(subprotocol) = subprotocol {
         answer = with_header(answer, header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
-    Ok((answer, upgrade, seat))
+    let made = Agreed {
+        upgrade,
+        dialect,
+        admission,
+        seat,
+    };
+    Ok((answer, made))
 }
 
 /// The answer to who is one too many. The connection ends, so that it is not kept for nothing.

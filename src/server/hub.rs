@@ -5,6 +5,8 @@
 
 mod simulated;
 
+use super::auth::{Admission, Grant};
+use super::expiry::Expiries;
 use super::limits::{Limit, Refusals};
 use super::liveness::Wheel;
 use super::outbox::{Outbox, OutboxBounds};
@@ -36,6 +38,8 @@ pub(super) struct Hub {
     floor: Mutex<Floor>,
     /// Whom to ping when.
     wheel: Mutex<Wheel>,
+    /// Whose token ends when.
+    expiries: Mutex<Expiries>,
     clock: Clock,
     /// A deadline has come before the one that the timer waits for.
     timer_moved: Notify,
@@ -104,6 +108,17 @@ impl Clock {
             Self::System { start, .. } => whole_ms(start.elapsed()),
             Self::Manual(ms) => ms.load(Ordering::Relaxed),
         })
+    }
+
+    /// Milliseconds since the Unix epoch as the operating system says now: tokens end by its time.
+    fn wall_ms(&self) -> u64 {
+        match self {
+            Self::System { .. } => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+            }
+            Self::Manual(_) => self.epoch_ms(),
+        }
     }
 
     /// Milliseconds since the Unix epoch. Counted from the start by the clock that never goes back.
@@ -294,6 +309,7 @@ impl Hub {
                 timer: None,
             }),
             wheel: Mutex::new(Wheel::new(config.limits.ping_s, config.limits.pong_s)),
+            expiries: Mutex::default(),
             clock,
             timer_moved: Notify::new(),
             limits: WelcomeLimits {
@@ -330,7 +346,7 @@ impl Hub {
     }
 
     /// A new session for a connection of this dialect. The first thing in its outbox is the welcome.
-    pub(super) fn connect(&self, dialect: Dialect) -> Arc<Outbox> {
+    pub(super) fn connect(&self, dialect: Dialect, admission: Admission) -> Arc<Outbox> {
         let outbox = self.on_the_floor(|floor, now| {
             let is_resumable = dialect == Dialect::V1;
             let session = floor.lobby.connect(now, is_resumable);
@@ -347,12 +363,36 @@ impl Hub {
                 resume_token: &floor.lobby.token(session).to_wire(),
                 resume_window_s: self.resume_window_s,
                 ping_s: self.ping_s,
+                auth: match admission {
+                    Admission::Open => None,
+                    Admission::Pending => Some("required"),
+                    Admission::Granted(_) => Some("given"),
+                },
                 limits: self.limits,
             }));
             outbox
         });
         self.wheel.lock().add(&outbox);
+        if let Admission::Granted(grant) = admission {
+            self.grant(&outbox, grant);
+        }
         outbox
+    }
+
+    /// The connection may go on for as long as its token allows.
+    pub(super) fn grant(&self, outbox: &Arc<Outbox>, grant: Grant) {
+        let ends_at_s = u64::from(grant.expires_at_s) + u64::from(grant.leeway_s);
+        let lasts_ms = (ends_at_s * 1000).saturating_sub(self.clock.wall_ms());
+        // Up to the next whole second, so that nothing ends before its time.
+        let until_s = (self.now().as_millis() + lasts_ms).div_ceil(1000);
+        if outbox.lasts_until(u32::try_from(until_s).unwrap_or(u32::MAX)) {
+            self.expiries.lock().add(outbox, self.now_s());
+        }
+    }
+
+    /// Whole seconds since the server has started.
+    fn now_s(&self) -> u32 {
+        u32::try_from(self.now().as_millis() / 1000).unwrap_or(u32::MAX)
     }
 
     /// The connection has said something, whatever it was.
@@ -518,6 +558,7 @@ impl Hub {
             ticks.tick().await;
             let now = self.now();
             self.wheel.lock().turn(now);
+            self.expiries.lock().turn(self.now_s());
             self.stalls.look(now);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::accept::accept;
 use super::admin;
+use super::auth::AuthError;
 use super::connection::Rules;
 use super::credentials;
 use super::credentials::Credentials;
@@ -84,12 +85,21 @@ pub enum ServerError {
     /// The certificate and its key can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The keys that tokens are checked with can't be used.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+}
+
+impl ServerError {
+    /// Whether it is about files that the settings name, and not about what the system allows.
+    pub fn is_of_settings(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::NoAdminToken(_) | Self::Auth(_))
+    }
 }
 
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) credentials: Credentials,
     pub(super) rules: Arc<Rules>,
     /// Held while settings are put in force.
     pub(super) reloading: Mutex<()>,
@@ -231,9 +241,9 @@ impl Server<TcpListener> {
     /// is out of date as well.
     ///
     /// # Errors
-    /// [`ServerError::Tls`] if one of them can't be used.
+    /// [`ServerError`] if one of them can't be used.
     pub fn check_files(config: &Config) -> Result<(), ServerError> {
-        Ok(credentials::check(config)?)
+        credentials::check(config)
     }
 
     /// Where operators connect, if anywhere.
@@ -273,8 +283,7 @@ impl<L: Listener> Server<L> {
             listener,
             admin_lodge,
             shared: Arc::new(Shared {
-                credentials,
-                rules: Arc::new(Rules::new(config, hub)),
+                rules: Arc::new(Rules::new(config, credentials, hub)),
                 reloading: Mutex::new(()),
                 roster: Roster::new(),
                 seats: Arc::new(seats),
@@ -293,7 +302,7 @@ impl<L: Listener> Server<L> {
 
     /// Whether people connect by TLS.
     pub fn is_tls(&self) -> bool {
-        self.shared.credentials.is_tls()
+        self.shared.rules.credentials.is_tls()
     }
 
     /// What puts new settings in force, while the server runs.

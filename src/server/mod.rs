@@ -3,6 +3,7 @@
 //! - `listener`: where connections come from
 //! - `inherited`: sockets that a service manager passes on
 //! - `tls`, `credentials`: the certificate and its key, and whether the files have changed
+//! - `auth`, `expiry`: tokens of clients, and connections that end when their tokens do
 //! - `reload`: new settings while the server runs
 //! - `listen`: listening, how many there may be, and the stop
 //! - `accept`: accepting, and serving each connection from its first byte to its last
@@ -27,9 +28,11 @@
 
 mod accept;
 mod admin;
+mod auth;
 mod connection;
 mod credentials;
 mod duty;
+mod expiry;
 mod frames;
 mod gate;
 mod http;
@@ -51,6 +54,7 @@ mod stalls;
 mod text;
 mod tls;
 
+pub use auth::AuthError;
 pub use inherited::{Inherited, InheritedError};
 #[doc(hidden)]
 pub use limits::Addresses;

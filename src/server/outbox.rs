@@ -12,7 +12,7 @@ use crate::moment::Moment;
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(super) struct Outbox {
     /// Since when the client's socket has taken nothing though there was something, in ms;
     /// [`FLOWING`] while it is not so.
     stalled_at_ms: AtomicU64,
+    /// When the client's token ends, in seconds by the hub's clock; 0 if it has none.
+    ends_at_s: AtomicU32,
     /// Whether the lobby wants to know when something comes.
     is_probed: AtomicBool,
     /// Whether somebody looks how long it stalls.
@@ -108,6 +110,7 @@ impl Outbox {
             begun_cs: hundredths(now),
             heard_at_ms: AtomicU64::new(now.as_millis()),
             stalled_at_ms: AtomicU64::new(FLOWING),
+            ends_at_s: AtomicU32::new(0),
             is_probed: AtomicBool::new(false),
             is_watched: AtomicBool::new(false),
             inner: Mutex::new(Inner {
@@ -286,6 +289,28 @@ impl Outbox {
     pub(super) fn hang_up_going_away(&self) {
         let code = self.inner.lock().speaker.going_away_code();
         self.hang_up(code, "the server is going away");
+    }
+
+    /// The client has a token that lasts until then, by the hub's clock. Returns whether it is its first. Of
+    /// several the one that lasts longest counts.
+    pub(super) fn lasts_until(&self, ends_at_s: u32) -> bool {
+        self.ends_at_s
+            .fetch_max(ends_at_s.max(1), Ordering::Relaxed)
+            == 0
+    }
+
+    /// When the client's token ends.
+    pub(super) fn ends_at_s(&self) -> u32 {
+        self.ends_at_s.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection because the client's token has ended.
+    pub(super) fn hang_up_expired(&self) {
+        let code = match self.dialect {
+            Dialect::V1 => CloseCode::TokenExpired,
+            Dialect::Classic => CloseCode::Policy,
+        };
+        self.hang_up(code, "the token has expired");
     }
 
     /// A classic client has said who it is.

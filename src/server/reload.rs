@@ -23,7 +23,7 @@ impl Reloader {
         let shared = &self.0;
         let _alone = shared.reloading.lock();
         let change = shared.config().change_to(wanted);
-        shared.credentials.reload(&change.config)?;
+        shared.rules.credentials.reload(&change.config)?;
         shared.reconfigure(&change.config);
         Ok(change)
     }
@@ -33,10 +33,11 @@ impl Reloader {
         let shared = &self.0;
         let _alone = shared.reloading.lock();
         let config = shared.config();
-        if shared.credentials.has_changed(&config) {
-            match shared.credentials.reload(&config) {
-                Ok(()) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::error!(%error, "the certificate in force is kept"),
+        let credentials = &shared.rules.credentials;
+        if credentials.has_changed(&config) {
+            match credentials.reload(&config) {
+                Ok(()) => tracing::info!("certificate and keys were read again"),
+                Err(error) => tracing::error!(%error, "certificate and keys in force are kept"),
             }
         }
     }

@@ -5,6 +5,7 @@
 //! seed, so the same calls give the same bytes.
 
 use super::connection::{Connection, End, Rules};
+use super::credentials::Credentials;
 use super::hub::Hub;
 use super::liveness::Wheel;
 use super::outbox::Taken;
@@ -48,7 +49,11 @@ impl House {
     /// With nobody in it, at the start of time.
     pub fn new(config: &Config, seed: u64) -> Self {
         Self {
-            rules: Arc::new(Rules::new(config.clone(), Hub::simulated(config, seed))),
+            rules: Arc::new(Rules::new(
+                config.clone(),
+                Credentials::default(),
+                Hub::simulated(config, seed),
+            )),
             woken: Arc::default(),
             lines: 0,
             next_turn: Moment::START + Wheel::TICK,

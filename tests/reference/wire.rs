@@ -132,6 +132,7 @@ pub(crate) fn assert_within_bounds(message: &Message<'_>) {
         Request::Lobby(_)
         | Request::Acknowledge { .. }
         | Request::Typing { .. }
+        | Request::Authenticate { .. }
         | Request::Resume { .. } => {}
     }
 }

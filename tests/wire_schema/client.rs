@@ -116,6 +116,11 @@ pub(crate) enum Request {
         /// The chat that the client takes to be in.
         chat: Option<ChatId>,
     },
+    /// Show a token, or a newer one. Answered by `authenticated`.
+    Auth {
+        /// A JSON Web Token.
+        token: String,
+    },
 }
 
 /// Where somebody is, in degrees on the WGS-84 ellipsoid.

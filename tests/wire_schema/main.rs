@@ -190,9 +190,9 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "join", "update", "cancel", "say", "ack", "typing", "leave", "next", "block", "report",
-    "resume", "bind",
+    "resume", "auth", "bind",
 ];
 
 const FIELDS: [&str; 16] = [
@@ -250,6 +250,7 @@ fn message() -> impl Strategy<Value = Value> {
         json!({"type": "block", "chat": "0123456789abcdef"}),
         json!({"type": "report", "chat": "0123456789abcdef", "reason": "spam"}),
         json!({"type": "resume", "token": "0123456789abcdef".repeat(3), "last_seq": 0}),
+        json!({"type": "auth", "token": "a.b.c"}),
     ]);
     let any_kind = select(KINDS.to_vec()).prop_map(|kind| json!({"type": kind}));
     let change = prop_oneof![3 => (select(FIELDS.to_vec()), value()), 1 => edges()];

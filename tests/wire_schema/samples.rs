@@ -150,12 +150,13 @@ fn of_the_chat() -> Vec<Value> {
 }
 
 fn of_the_connection() -> Vec<Value> {
-    let welcome = v1::Welcome {
+    let welcome = |auth| v1::Welcome {
         server: "whisperchat/1",
         session: "s",
         resume_token: "t",
         resume_window_s: 60,
         ping_s: 25,
+        auth,
         limits: v1::WelcomeLimits {
             max_message_bytes: 8192,
             max_text_chars: 2000,
@@ -179,7 +180,15 @@ fn of_the_connection() -> Vec<Value> {
         encoded(Outgoing::Error(&error))
     });
     let mut messages = errors.to_vec();
-    messages.push(encoded(Outgoing::Welcome(&welcome)));
+    for auth in [None, Some("required"), Some("given")] {
+        messages.push(encoded(Outgoing::Welcome(&welcome(auth))));
+    }
+    for expires_at_ms in [None, Some(1)] {
+        messages.push(encoded(Outgoing::Authenticated {
+            expires_at_ms,
+            answers: Some(&id()),
+        }));
+    }
     messages
 }
 

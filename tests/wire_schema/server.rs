@@ -23,6 +23,9 @@ pub(crate) enum ServerMessage {
         resume_window_s: u32,
         /// After how many seconds of silence the server pings; 0: never.
         ping_s: u32,
+        /// Where the server asks for a token: whether it has it, or waits for it.
+        #[schemars(transform = never_null, skip_serializing_if = "Option::is_none")]
+        auth: Option<Auth>,
         limits: Limits,
     },
     /// The session waits for a partner.
@@ -63,6 +66,13 @@ pub(crate) enum ServerMessage {
     Delivered { seq: u64 },
     /// The partner types, or has stopped.
     Typing { on: bool },
+    /// The token is good.
+    Authenticated {
+        #[schemars(transform = never_null, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// When it expires, in milliseconds since the Unix epoch; null where none is asked for.
+        expires_at: Option<u64>,
+    },
     /// The partner's connection was lost, and may be resumed.
     PartnerAway,
     /// The partner has resumed.
@@ -122,6 +132,13 @@ pub(crate) enum ServerMessage {
 /// The version of this dialect.
 #[derive(JsonSchema)]
 pub(crate) struct Protocol(#[schemars(extend("const" = 1))] u32);
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub(crate) enum Auth {
+    Required,
+    Given,
+}
 
 #[derive(JsonSchema)]
 pub(crate) struct Limits {

@@ -489,6 +489,7 @@ fn messages_to_the_client_have_the_fields_of_the_contract() {
 #[test]
 fn the_welcome_says_what_is_allowed() {
     let welcome = Welcome {
+        auth: None,
         server: "whisperchat/1",
         session: "s",
         resume_token: "t",

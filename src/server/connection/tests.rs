@@ -20,7 +20,7 @@ fn closing_within(close_s: f64) -> Arc<Rules> {
     config.limits.resume_window_s = 0;
     config.limits.close_s = close_s;
     let hub = Hub::new(&config);
-    Arc::new(Rules::new(config, hub))
+    Arc::new(Rules::new(config, Credentials::default(), hub))
 }
 
 /// The server's end of a connection, which can be made to panic when it is next read.
@@ -80,6 +80,7 @@ impl Client {
             stream: fragile,
             early: Bytes::new(),
             dialect: Dialect::V1,
+            admission: Admission::Open,
             is_limited: false,
         };
         let task = tokio::spawn(run(begun, Arc::clone(rules)));

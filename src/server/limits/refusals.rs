@@ -22,7 +22,7 @@ pub enum Limit {
     Messages,
     /// Signs of typing of one session.
     Typing,
-    /// `join`, `next`, `update` and `report` of one session.
+    /// `join`, `next`, `update`, `report` and `auth` of one session.
     Joins,
     /// Changes of position of one session.
     Moves,

@@ -16,7 +16,7 @@
 //! - [`dialect`]: bytes ↔ commands and events
 //! - [`server`]: sockets, HTTP, frames; the thin shell
 //! - [`config`], [`cli`]: settings and the command line
-//! - [`swarm`]: crowds to test and measure with
+//! - [`swarm`]: crowds to test and measure with, and the load generator
 //!
 //! All but the last four are pure: no clock, no socket, no randomness of their own. [`matching`] and [`geo`]
 //! are of use without a server:

@@ -7,9 +7,10 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: [&str; 7] = [
+const SUBCOMMANDS: [&str; 8] = [
     "serve",
     "chat",
+    "swarm",
     "check-config",
     "print-config",
     "healthcheck",
@@ -164,6 +165,7 @@ fn every_shell_gets_its_completions() {
         for subcommand in SUBCOMMANDS {
             assert!(script.contains(subcommand), "no {subcommand} for {shell}");
         }
+        assert!(!script.contains("swarm-worker"), "nobody types that");
     }
 }
 

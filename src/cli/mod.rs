@@ -8,9 +8,11 @@ mod man;
 mod print_config;
 mod serve;
 mod supervisor;
+mod swarm;
 
 use crate::config::{Config, ConfigError, Sources};
 use crate::server::ServerError;
+use crate::swarm::WORKER;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +41,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Chat in the terminal.
     Chat(chat::ChatArgs),
+    /// Drive a server with many people, and see how it does.
+    Swarm(Box<swarm::SwarmArgs>),
     /// Check the configuration, and show what would be in force.
     CheckConfig(ConfigArgs),
     /// Print the defaults as a configuration file, with what each setting is for.
@@ -106,15 +110,12 @@ impl ConfigArgs {
 /// Runs the command line and returns the exit status: 0 for success, 1 for failure, 2 for a command line
 /// or a configuration that can't be used.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(args) => serve::run(args),
-        Command::Chat(args) => current_thread(chat::run(args)),
-        Command::CheckConfig(args) => check_config::run(&args),
-        Command::PrintConfig => print_config::run(),
-        Command::Healthcheck(args) => healthcheck::run(args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(args),
+    // Only a swarm starts this, so it is neither in the help nor in what shells complete.
+    let is_of_swarm = std::env::args_os().nth(1).is_some_and(|arg| arg == WORKER);
+    let outcome = if is_of_swarm {
+        swarm::work()
+    } else {
+        obey(Cli::parse())
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("whisperchat: {error:#}");
@@ -125,6 +126,19 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     })
+}
+
+fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve::run(args),
+        Command::Chat(args) => current_thread(chat::run(args)),
+        Command::Swarm(args) => current_thread(swarm::run(*args)),
+        Command::CheckConfig(args) => check_config::run(&args),
+        Command::PrintConfig => print_config::run(),
+        Command::Healthcheck(args) => healthcheck::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(args),
+    }
 }
 
 fn current_thread(

@@ -3,7 +3,7 @@
 mod progress;
 
 use super::EXIT_USAGE;
-use crate::swarm::{self, Machine, Options, Outcome, Plan};
+use crate::swarm::{self, Condition, Machine, Options, Outcome, Plan};
 use anyhow::Context as _;
 use clap::Args;
 use progress::Progress;
@@ -38,8 +38,9 @@ A file given by --plan has the same options, with _ for - in their names, such a
   scenario = \"chat\"
   connections = 10_000
   messages = \"1000..50000\"
+  fail_if = [\"relay.p99>5ms\"]
 
-Exit status: 0 if all was well, 1 if the server broke a promise or there is none, \
+Exit status: 0 if all was well, 1 if the server broke a promise, a --fail-if holds or there is no server, \
 2 for options that can't be used.";
 
 #[derive(Debug, Args)]
@@ -60,7 +61,7 @@ pub(super) fn work() -> anyhow::Result<ExitCode> {
 
 pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
     let prepared = prepare(args);
-    let (options, plan) = match prepared {
+    let (options, plan, conditions) = match prepared {
         Ok(prepared) => prepared,
         Err(problem) => {
             eprintln!("whisperchat: {problem}");
@@ -76,7 +77,8 @@ pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
     });
     let outcome = running.await;
     progress.finish();
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    outcome.judge(&conditions);
     report(&outcome, json)?;
     Ok(if outcome.has_failed() {
         ExitCode::FAILURE
@@ -86,17 +88,23 @@ pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Everything that can be wrong before a server is asked.
-fn prepare(args: SwarmArgs) -> Result<(Options, Plan), String> {
+fn prepare(args: SwarmArgs) -> Result<(Options, Plan, Vec<Condition>), String> {
     let options = match &args.plan {
         Some(file) => args.options.or(read(file)?),
         None => args.options,
     };
+    let conditions = options
+        .fail_if
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<Vec<Condition>, _>>()
+        .map_err(|error| format!("--fail-if: {error}"))?;
     let machine = Machine {
         open_files: rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024),
         ports: ports(),
     };
     let plan = Plan::new(&options, machine).map_err(|error| error.to_string())?;
-    Ok((options, plan))
+    Ok((options, plan, conditions))
 }
 
 fn read(file: &Path) -> Result<Options, String> {

@@ -16,6 +16,7 @@
 //! - `person`: what somebody does and makes of what they hear; no socket, no clock
 //! - `schedule`, `alarm`: when, fixed beforehand, whatever the server does
 //! - `letter`, `violation`: messages that tell who may get them, and what is wrong when somebody else does
+//! - `condition`: `match.p99>5ms`
 //!
 //! It knows the wire contract and nothing of the server's insides: from the other rooms it takes only `geo`.
 //! Nothing here is to be used for serving people.
@@ -23,6 +24,7 @@
 mod alarm;
 mod cities;
 mod clock;
+mod condition;
 mod crowd;
 mod fleet;
 mod frame;
@@ -45,6 +47,7 @@ mod wire;
 mod worker;
 
 pub use cities::{City, cities};
+pub use condition::{Condition, ConditionError, Verdict};
 pub use crowd::{Crowd, Person, RANGES_KM};
 pub use fleet::{RunError, WORKER, run, work};
 pub use options::{Addresses, Options, Scenario, Sizes, Span};

@@ -99,6 +99,9 @@ pub struct Options {
     /// Write the outcome here as JSON
     #[arg(long, value_name = "FILE", help_heading = "What comes out")]
     pub json: Option<PathBuf>,
+    /// Exit with 1 if this holds at the end, such as 'match.p99>5ms'; may be repeated
+    #[arg(long, value_name = "CONDITION", help_heading = "What comes out")]
+    pub fail_if: Vec<String>,
 }
 
 impl Options {
@@ -109,6 +112,7 @@ impl Options {
             ($($field:ident)*) => {
                 Self {
                     $($field: self.$field.or(fallback.$field),)*
+                    fail_if: [fallback.fail_if, self.fail_if].concat(),
                 }
             };
         }
@@ -331,7 +335,7 @@ mod tests {
     fn a_file_is_written_like_the_flags() {
         let options: Options = toml::from_str(
             "scenario = 'chat'\nconnections = 1000\nduration = 90\nramp = '500ms'\n\
-             messages = '100..5000'\nbytes = '64..1024'\nclassic = 0.5",
+             messages = '100..5000'\nbytes = '64..1024'\nclassic = 0.5\nfail_if = ['violations>0']",
         )
         .unwrap();
         assert_eq!(options.scenario, Some(Scenario::Chat));
@@ -340,10 +344,12 @@ mod tests {
         assert_eq!(options.bytes, Some(Sizes(64..=1024)));
         let flags = Options {
             connections: Some(7),
+            fail_if: vec!["errors>0".to_owned()],
             ..Options::default()
         };
         let both = flags.or(options);
         assert_eq!((both.connections, both.classic), (Some(7), Some(0.5)));
+        assert_eq!(both.fail_if, ["violations>0", "errors>0"]);
     }
 
     #[test]

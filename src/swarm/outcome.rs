@@ -1,6 +1,7 @@
 //! What a run has shown, as a whole and over time.
 
 use super::clock::seconds;
+use super::condition::{Condition, Verdict};
 use super::plan::Plan;
 use super::tally::{Counts, Errors, Gauges, Metric, Part, Times, Violations};
 use hdrhistogram::Histogram;
@@ -34,6 +35,8 @@ pub struct Outcome {
     pub swarm_cores: Vec<f64>,
     /// What to know when reading the figures, such as that the swarm was the bottleneck.
     pub remarks: Vec<String>,
+    /// What became of the conditions.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// How a run ended.
@@ -176,6 +179,7 @@ impl Outcome {
             server: None,
             swarm_cores: Vec::new(),
             remarks: Vec::new(),
+            verdicts: Vec::new(),
         }
     }
 
@@ -192,9 +196,20 @@ impl Outcome {
         }
     }
 
-    /// Whether the run shows a failure: a broken promise, a process that ended.
+    /// Compares what was measured with conditions.
+    pub fn judge(&mut self, conditions: &[Condition]) {
+        let verdicts = conditions
+            .iter()
+            .map(|condition| condition.judge(self))
+            .collect();
+        self.verdicts = verdicts;
+    }
+
+    /// Whether the run shows a failure: a broken promise, a process that ended, a condition that holds.
     pub fn has_failed(&self) -> bool {
-        self.violations.count > 0 || self.ending == Ending::Broken
+        self.violations.count > 0
+            || self.ending == Ending::Broken
+            || self.verdicts.iter().any(|verdict| verdict.holds)
     }
 
     /// Everything, for programs.
@@ -221,6 +236,7 @@ impl Outcome {
             "server": self.server,
             "swarm": {"cores": self.swarm_cores},
             "remarks": self.remarks,
+            "conditions": self.verdicts,
             "moments": self.moments,
         })
     }

@@ -108,6 +108,15 @@ impl fmt::Display for Outcome {
         for example in &self.violations.examples {
             writeln!(f, "violation: {example}")?;
         }
+        for verdict in &self.verdicts {
+            let measured = verdict.measured.as_deref().unwrap_or("nothing to measure");
+            let became = if verdict.holds { "FAILED" } else { "ok" };
+            writeln!(
+                f,
+                "{became}: --fail-if '{}' ({measured})",
+                verdict.condition
+            )?;
+        }
         Ok(())
     }
 }

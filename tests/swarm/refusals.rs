@@ -74,6 +74,7 @@ fn options_that_make_no_sense_are_refused_before_anything_happens() {
         ),
         (&["chat", "--connections", "7"], "must be even, such as 8"),
         (&["rush"], "idle, crowd, chat, storm, slow or stadium"),
+        (&["chat", "--fail-if", "match.p99=5ms"], "'match.p99>5ms'"),
         (
             &["chat", "--duration", "soon"],
             "such as 250ms, 90, 30s or 5m",
@@ -101,12 +102,13 @@ fn options_that_make_no_sense_are_refused_before_anything_happens() {
 async fn a_plan_is_read_from_a_file_and_flags_win() {
     let server = Server::start(&[]);
     let file = tempfile::NamedTempFile::with_suffix(".toml").expect("files can be made");
-    let text = "scenario = 'chat'\nconnections = 400\nduration = '1s'\nmessages = 10";
+    let text = "scenario = 'chat'\nconnections = 400\nduration = '1s'\nmessages = 10\nfail_if = ['violations>0']";
     std::fs::write(file.path(), text).expect("it can be written");
     let plan = file.path().to_str().expect("a plain name");
     let ran = Ran::against(server.address(), &["--plan", plan, "--connections", "6"]);
     ran.assert_all_well();
     assert_eq!(ran.count("connections"), 6);
+    assert_eq!(ran.json["conditions"][0]["condition"], "violations>0");
     std::fs::write(file.path(), "scenario = 'chat'\nspeed = 3").expect("it can be written");
     let ran = Ran::of(swarm(&["--plan", plan]));
     assert_eq!(ran.code, Some(EXIT_USAGE));

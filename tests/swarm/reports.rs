@@ -1,7 +1,7 @@
 //! What is written, shown and decided in the end.
 
 use crate::common::{Server, WAIT};
-use crate::{Ran, swarm};
+use crate::{EXIT_USAGE, Ran, swarm};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -44,6 +44,45 @@ async fn the_outcome_is_written_for_programs_and_for_people() {
         "{}",
         ran.stderr
     );
+}
+
+#[tokio::test]
+async fn conditions_decide_the_exit_status() {
+    let server = Server::start(&[]);
+    let run = |conditions: &[&str]| {
+        let mut args = vec![
+            "chat",
+            "--connections",
+            "4",
+            "--duration",
+            "1s",
+            "--messages",
+            "20",
+        ];
+        args.extend(
+            conditions
+                .iter()
+                .flat_map(|condition| ["--fail-if", condition]),
+        );
+        Ran::against(server.address(), &args)
+    };
+    let good = run(&["relay.p99>1m", "relay.p99>60s"]);
+    assert_eq!(
+        good.code,
+        Some(EXIT_USAGE),
+        "a minute is no unit: {}",
+        good.stderr
+    );
+    let good = run(&["relay.p99>60s", "errors>0"]);
+    assert_eq!(good.code, Some(0), "{}", good.stdout);
+    let bad = run(&["errors>0", "relay.p50>0ns"]);
+    assert_eq!(bad.code, Some(1), "{}", bad.stdout);
+    assert!(
+        bad.stdout.contains("FAILED: --fail-if 'relay.p50>0ns'"),
+        "{}",
+        bad.stdout
+    );
+    assert_eq!(bad.json["conditions"][1]["holds"], true);
 }
 
 #[tokio::test]

@@ -70,6 +70,7 @@ pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
     };
     // Before the run, so that an hour is not measured in vain.
     let json = options.json.as_deref().map(create).transpose()?;
+    let html = options.html.as_deref().map(create).transpose()?;
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(&plan);
     let running = swarm::run(&plan, options.server_pid, stop, |moment| {
@@ -79,7 +80,7 @@ pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
     progress.finish();
     let mut outcome = outcome?;
     outcome.judge(&conditions);
-    report(&outcome, json)?;
+    report(&outcome, json, html)?;
     Ok(if outcome.has_failed() {
         ExitCode::FAILURE
     } else {
@@ -99,6 +100,9 @@ fn prepare(args: SwarmArgs) -> Result<(Options, Plan, Vec<Condition>), String> {
         .map(|text| text.parse())
         .collect::<Result<Vec<Condition>, _>>()
         .map_err(|error| format!("--fail-if: {error}"))?;
+    if options.json.is_some() && options.json == options.html {
+        return Err("--json and --html name the same file: give each its own".to_owned());
+    }
     let machine = Machine {
         open_files: rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024),
         ports: ports(),
@@ -127,10 +131,14 @@ fn create(file: &Path) -> anyhow::Result<File> {
     File::create(file).with_context(|| format!("{} can't be written", file.display()))
 }
 
-fn report(outcome: &Outcome, json: Option<File>) -> anyhow::Result<()> {
+fn report(outcome: &Outcome, json: Option<File>, html: Option<File>) -> anyhow::Result<()> {
     if let Some(mut file) = json {
         serde_json::to_writer_pretty(&file, &outcome.to_json()).context("--json")?;
         file.write_all(b"\n").context("--json")?;
+    }
+    if let Some(mut file) = html {
+        file.write_all(outcome.to_html().as_bytes())
+            .context("--html")?;
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{outcome}")?;

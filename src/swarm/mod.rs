@@ -32,6 +32,7 @@ mod letter;
 mod link;
 mod options;
 mod outcome;
+mod page;
 mod people;
 mod person;
 mod plan;

@@ -99,6 +99,9 @@ pub struct Options {
     /// Write the outcome here as JSON
     #[arg(long, value_name = "FILE", help_heading = "What comes out")]
     pub json: Option<PathBuf>,
+    /// Write the outcome here as a page to look at
+    #[arg(long, value_name = "FILE", help_heading = "What comes out")]
+    pub html: Option<PathBuf>,
     /// Exit with 1 if this holds at the end, such as 'match.p99>5ms'; may be repeated
     #[arg(long, value_name = "CONDITION", help_heading = "What comes out")]
     pub fail_if: Vec<String>,
@@ -118,7 +121,7 @@ impl Options {
         }
         either!(scenario server connections duration ramp arrivals messages bytes classic seed talk
             say_every next patience drop_every drop_share return_within slow_share flood processes
-            sources server_pid json)
+            sources server_pid json html)
     }
 }
 

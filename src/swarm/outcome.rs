@@ -205,6 +205,11 @@ impl Outcome {
         self.verdicts = verdicts;
     }
 
+    /// A page to look at, whole in one file.
+    pub fn to_html(&self) -> String {
+        super::page::page(self)
+    }
+
     /// Whether the run shows a failure: a broken promise, a process that ended, a condition that holds.
     pub fn has_failed(&self) -> bool {
         self.violations.count > 0

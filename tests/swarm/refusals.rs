@@ -3,6 +3,7 @@
 use crate::common::Server;
 use crate::wrong::Wrong;
 use crate::{EXIT_USAGE, Ran, swarm};
+use std::path::Path;
 
 #[test]
 fn a_server_that_can_not_be_measured_is_told_in_one_line() {
@@ -81,6 +82,10 @@ fn options_that_make_no_sense_are_refused_before_anything_happens() {
         ),
         (&["chat", "--server", "wss://127.0.0.1:1"], "without TLS"),
         (
+            &["chat", "--json", "same", "--html", "same"],
+            "give each its own",
+        ),
+        (
             &["storm", long],
             "--drop-every (10 s) must be less than --duration (1 s)",
         ),
@@ -96,6 +101,7 @@ fn options_that_make_no_sense_are_refused_before_anything_happens() {
         assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "");
     }
+    assert!(!Path::new("same").exists());
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use std::time::Instant;
 #[tokio::test]
 async fn the_outcome_is_written_for_programs_and_for_people() {
     let server = Server::start(&[]);
+    let html = tempfile::NamedTempFile::new().expect("files can be made");
+    let page = html.path().to_str().expect("a plain name").to_owned();
     let ran = Ran::against(
         server.address(),
         &[
@@ -19,6 +21,8 @@ async fn the_outcome_is_written_for_programs_and_for_people() {
             "2s",
             "--messages",
             "100",
+            "--html",
+            &page,
         ],
     );
     ran.assert_all_well();
@@ -37,6 +41,11 @@ async fn the_outcome_is_written_for_programs_and_for_people() {
         relay["p50"].as_f64() <= relay["p99"].as_f64()
             && relay["p99"].as_f64() <= relay["max"].as_f64()
     );
+    let page = std::fs::read_to_string(html.path()).expect("it was written");
+    assert!(
+        page.starts_with("<!doctype html>") && page.contains("<svg") && page.ends_with("</html>\n")
+    );
+    assert!(!page.contains("http"), "nothing is loaded from anywhere");
     assert!(ran.stdout.contains("to relay a message"), "{}", ran.stdout);
     // A pipe is no terminal: plain lines.
     assert!(

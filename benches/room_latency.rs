@@ -15,9 +15,9 @@ mod contenders;
 mod rooms;
 mod support;
 
-use contenders::{Contender, for_each_contender};
+use contenders::{Contender, World, for_each_contender};
 use hdrhistogram::Histogram;
-use rooms::{Newcomers, Room, World, scene_named};
+use rooms::{Newcomers, Room, scene_named};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use support::is_test_run;

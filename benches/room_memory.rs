@@ -9,8 +9,8 @@ mod contenders;
 mod rooms;
 mod support;
 
-use contenders::{Contender, for_each_contender};
-use rooms::{Room, Whereabouts, World, scene_named};
+use contenders::{Contender, World, for_each_contender};
+use rooms::{Room, Whereabouts, scene_named};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use whisperchat::matching::{Acquaintances, Candidate, Matchmaker, WaitingRoom};

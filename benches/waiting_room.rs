@@ -19,9 +19,11 @@ mod contenders;
 mod rooms;
 mod support;
 
-use contenders::{Contender, PersonId, Scan, ThisRoom, for_each_contender, names};
+use contenders::{
+    Contender, PersonId, Scan, ThisRoom, World, error_rate, for_each_contender, names,
+};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use rooms::{DATE_LINE, Room, SCENES, Scene, Whereabouts, World, error_rate};
+use rooms::{DATE_LINE, Room, SCENES, Scene, Whereabouts};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

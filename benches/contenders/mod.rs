@@ -20,6 +20,7 @@ mod range_grid;
 mod rstar_4d;
 mod scan;
 mod this_room;
+mod world;
 
 use whisperchat::geo::{Place, Range};
 
@@ -32,6 +33,7 @@ pub(crate) use range_grid::RangeGrid;
 pub(crate) use rstar_4d::Rstar4d;
 pub(crate) use scan::Scan;
 pub(crate) use this_room::ThisRoom;
+pub(crate) use world::{World, error_rate};
 
 /// Somebody in a crowd, by index.
 pub(crate) type PersonId = u32;

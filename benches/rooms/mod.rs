@@ -17,7 +17,6 @@
 #![allow(dead_code, unused_imports, reason = "each bench uses a part of it")]
 
 mod covered;
-mod world;
 
 use crate::support::{is_test_run, target_dir};
 use covered::Covered;
@@ -30,8 +29,6 @@ use std::time::Instant;
 use whisperchat::geo::{Place, Position, Range};
 use whisperchat::matching::WaitingRoom;
 use whisperchat::swarm::Crowd;
-
-pub(crate) use world::{World, error_rate};
 
 /// The seed of those who wait, and of those who come.
 const SEED_WAITING: u64 = 1;

@@ -1,7 +1,7 @@
 //! A room in use, in any contender.
 
-use super::{Newcomer, Newcomers, Room, Whereabouts};
-use crate::contenders::{Contender, PersonId, Scan};
+use super::{Contender, PersonId, Scan};
+use crate::rooms::{Newcomer, Newcomers, Room, Whereabouts};
 
 /// How many arrivals are compared.
 const COMPARED: usize = 1000;

@@ -238,3 +238,35 @@ async fn many_hangups_in_a_row_end_with_the_last_file() {
     assert_eq!(status_for(&server, FRIEND).await, 101);
     pair.expect_undisturbed().await;
 }
+
+#[tokio::test]
+async fn operators_are_asked_for_the_token_that_is_in_the_file_now() {
+    let token = File::new("the-first-token-of-operators\n");
+    let file = File::new("");
+    let path = token.path.to_str().expect("it is UTF-8");
+    let settings = [("admin_listen", "127.0.0.1:0"), ("admin.token_file", path)];
+    let server = Server::with_file(&file.path, &settings);
+    let admin = server.admin_address().await;
+    let status = async |token: &str| {
+        let shown = format!("Bearer {token}");
+        let request = Request::get("/version").with("Authorization", &shown);
+        request.ask(admin).await.0
+    };
+    assert_eq!(status("the-first-token-of-operators").await, 200);
+
+    token.write("the-second-token-of-operators\n");
+    let printed = file
+        .reload("", &server, "operators must show another")
+        .await;
+    assert!(!printed.contains("second"), "{printed}");
+    assert_eq!(status("the-first-token-of-operators").await, 401);
+    assert_eq!(status("the-second-token-of-operators").await, 200);
+
+    token.write("too short");
+    let text = "[security]\nallow_no_origin = false\n";
+    file.reload(text, &server, "`admin.token_file` must be a file")
+        .await;
+    assert_eq!(status("the-second-token-of-operators").await, 200);
+    // Nothing of what came with it is in force.
+    assert_eq!(Request::upgrade("/v1/ws").send(&server).await.0.status, 101);
+}

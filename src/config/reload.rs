@@ -105,10 +105,15 @@ impl Config {
         // Whether there is TLS at all is decided when the server begins to listen.
         let is_tls = |config: &Self| config.tls.certificate.is_some();
         let keeps_tls = is_tls(self) == is_tls(wanted);
+        // Whether operators need a token at all was decided with where they connect.
+        let keeps_token = self.admin.has_token() == wanted.admin.has_token();
         let config = Self {
             listen: choose!(it, at_start listen),
             admin_listen: choose!(it, at_start admin_listen),
-            admin: section!(it, Admin admin { at_start token, at_start token_file }),
+            admin: Admin {
+                token: choose!(it, keeps_token, admin.token),
+                token_file: choose!(it, keeps_token, admin.token_file),
+            },
             // Everybody has been told these, or the waiting room was built with them.
             privacy: section!(it, Privacy privacy {
                 at_start position_grid_km,
@@ -249,6 +254,21 @@ mod tests {
         for (now, wanted) in [(&plain, &tls), (&tls, &plain)] {
             let change = now.change_to(wanted);
             assert_eq!(change.needs_restart(), ["tls.certificate", "tls.key"]);
+            assert_eq!(change.config, *now);
+        }
+    }
+
+    #[test]
+    fn another_token_for_operators_is_live_and_whether_there_is_one_is_not() {
+        let (open, mut guarded) = (Config::default(), Config::default());
+        guarded.admin.token = Some("sixteen-or-more-characters".to_owned().into());
+        let mut other = Config::default();
+        other.admin.token_file = Some("token".into());
+        let both = ["admin.token", "admin.token_file"];
+        assert_eq!(guarded.change_to(&other).changed(), both);
+        for (now, wanted) in [(&open, &guarded), (&guarded, &open)] {
+            let change = now.change_to(wanted);
+            assert_eq!(change.needs_restart(), ["admin.token"]);
             assert_eq!(change.config, *now);
         }
     }

@@ -104,6 +104,8 @@ pub(super) struct Shared {
     /// Held while settings are put in force.
     pub(super) reloading: Mutex<()>,
     pub(super) roster: Roster,
+    /// Who lets operators in, if they have a listener.
+    pub(super) guard: Option<Arc<admin::Guard>>,
     seats: Arc<Seats>,
     pub(super) door: Arc<Door>,
 }
@@ -279,6 +281,7 @@ impl<L: Listener> Server<L> {
         let possible = connections - (connections / HTTP_SHARE).max(1);
         let seats = Seats::new(possible, &config);
         let door = Door::new(&config, connections, Arc::clone(&hub.refusals));
+        let guard = admin_lodge.as_ref().map(admin::Lodge::guard);
         Self {
             listener,
             admin_lodge,
@@ -286,6 +289,7 @@ impl<L: Listener> Server<L> {
                 rules: Arc::new(Rules::new(config, credentials, hub)),
                 reloading: Mutex::new(()),
                 roster: Roster::new(),
+                guard,
                 seats: Arc::new(seats),
                 door: Arc::new(door),
             }),

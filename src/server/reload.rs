@@ -23,7 +23,14 @@ impl Reloader {
         let shared = &self.0;
         let _alone = shared.reloading.lock();
         let change = shared.config().change_to(wanted);
+        let admin = &change.config.admin;
+        let token = admin.read_token().map_err(ServerError::AdminToken)?;
         shared.rules.credentials.reload(&change.config)?;
+        if let Some(guard) = &shared.guard
+            && guard.renew(token)
+        {
+            tracing::info!("operators must show another token from now on");
+        }
         shared.reconfigure(&change.config);
         Ok(change)
     }

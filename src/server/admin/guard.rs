@@ -9,6 +9,7 @@
 use super::Problem;
 use crate::private::Private;
 use crate::server::http::only;
+use arc_swap::ArcSwapOption;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -21,9 +22,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 
 /// What a request must show.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(in crate::server) struct Guard {
     is_loopback: bool,
-    token: Option<Private<String>>,
+    token: ArcSwapOption<Private<String>>,
 }
 
 /// Why a request is not let in.
@@ -37,7 +38,16 @@ enum Objection {
 
 impl Guard {
     pub(super) fn new(is_loopback: bool, token: Option<Private<String>>) -> Self {
-        Self { is_loopback, token }
+        Self {
+            is_loopback,
+            token: ArcSwapOption::from_pointee(token),
+        }
+    }
+
+    /// Asks for this token from now on. Returns whether it is another one.
+    pub(in crate::server) fn renew(&self, token: Option<Private<String>>) -> bool {
+        let before = self.token.swap(token.map(Arc::new));
+        before != self.token.load_full()
     }
 
     fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Objection> {
@@ -66,7 +76,7 @@ impl Guard {
     }
 
     fn is_token_right(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else {
+        let Some(token) = &*self.token.load() else {
             return self.is_loopback;
         };
         let shown = text(headers, &header::AUTHORIZATION).and_then(|value| {

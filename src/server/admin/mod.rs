@@ -17,7 +17,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use guard::{Guard, TokenScheme};
+use guard::TokenScheme;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -29,6 +29,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub(super) use guard::Guard;
 
 /// Operators and their probes are few.
 const CONNECTIONS_MAX: usize = 16;
@@ -103,6 +105,10 @@ impl Lodge {
             listener,
             guard: Arc::new(Guard::new(is_loopback, token)),
         })
+    }
+
+    pub(super) fn guard(&self) -> Arc<Guard> {
+        Arc::clone(&self.guard)
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -267,6 +267,26 @@ async fn a_session_is_ended_by_its_name_and_its_partner_is_told() {
 }
 
 #[tokio::test]
+async fn who_was_reported_can_be_told_from_the_log_and_ended() {
+    let (server, admin) = server(&[]).await;
+    let (mut pair, chat) = Pair::in_chat(&server, TOKYO).await;
+    let report = json!({"type": "report", "chat": chat, "reason": "threat"});
+    pair.ann.ask(report, "reported").await;
+    let printed = server.printed("a partner was reported").await;
+    let line = printed.lines().find(|line| line.contains("was reported"));
+    let (_, rest) = line
+        .expect("it is there")
+        .split_once("of=")
+        .expect("it says whom");
+    let reported = rest.split_whitespace().next().expect("a name");
+    assert_eq!(pair.bob.welcome["session"], reported);
+    let path = format!("/api/sessions/{reported}/disconnect");
+    assert_eq!(post(admin, &path, &json!({})).await.0, 200);
+    assert_eq!(pair.bob.expect_close().await.0, 4000);
+    assert_eq!(pair.ann.expect("partner_left").await["reason"], "removed");
+}
+
+#[tokio::test]
 async fn the_level_of_the_log_changes_while_the_server_runs() {
     let (server, admin) = server(&[]).await;
     assert_eq!(

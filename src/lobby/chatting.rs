@@ -75,8 +75,8 @@ impl Lobby {
         answers: Option<MessageId>,
     ) -> Result<(), Refusal> {
         let chat = report.chat;
-        self.partner_in(id, chat)?;
-        self.emit(Effect::Report { by: id, report });
+        let of = self.partner_in(id, chat)?;
+        self.emit(Effect::Report { by: id, of, report });
         self.tell(id, Event::Reported { chat }, answers);
         Ok(())
     }

@@ -70,6 +70,8 @@ pub enum Effect {
     Report {
         /// Who.
         by: SessionId,
+        /// Whom. Their session may be over.
+        of: SessionId,
         /// What.
         report: Report,
     },

@@ -676,8 +676,9 @@ impl Floor {
             Effect::Forget { session } => {
                 self.lines.remove(session);
             }
-            Effect::Report { by, report } => tracing::info!(
+            Effect::Report { by, of, report } => tracing::info!(
                 %by,
+                %of,
                 chat = %report.chat,
                 reason = report.reason.name(),
                 "a partner was reported"

@@ -212,7 +212,9 @@ impl Model {
             Command::Block(chat) => self.blocked(now, id, chat, answers, effects),
             Command::Report(report) => {
                 let chat = report.chat;
-                assert_eq!(effects.take(), Some(Effect::Report { by: id, report }));
+                let of = self.partner_in(id, chat);
+                let reported = Effect::Report { by: id, of, report };
+                assert_eq!(effects.take(), Some(reported));
                 effects.expect_told(id, &Event::Reported { chat }, answers);
             }
         }
@@ -336,6 +338,13 @@ impl Model {
         (!is_known).then_some(Refusal::NoSuchChat)
     }
 
+    /// With whom a session has or had this chat.
+    fn partner_in(&mut self, id: SessionId, chat: ChatId) -> SessionId {
+        let mut chats = self.person(id).chats.iter();
+        let found = chats.find(|(known, _)| *known == chat);
+        found.expect("it is one of this session's").1
+    }
+
     fn blocked(
         &mut self,
         now: Moment,
@@ -344,13 +353,8 @@ impl Model {
         answers: Option<&MessageId>,
         effects: &mut Effects,
     ) {
+        let other = self.partner_in(id, chat);
         let person = self.person(id);
-        let (_, other) = person
-            .chats
-            .iter()
-            .find(|(known, _)| *known == chat)
-            .copied()
-            .expect("it is one of this session's");
         person.blocked.insert(other);
         let is_going_on =
             matches!(person.state, State::Chatting { chat: current, .. } if current == chat);

@@ -37,6 +37,7 @@ pub mod cli;
 pub mod config;
 pub mod conversation;
 pub mod dialect;
+pub mod distribution;
 pub mod geo;
 pub mod lobby;
 pub mod matching;

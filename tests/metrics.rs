@@ -100,12 +100,85 @@ async fn sessions_are_told_by_what_they_do_and_matches_by_what_became_of_them() 
         "rule_violations_total{rule=\"range\"} 0",
         "rule_violations_total{rule=\"avoided\"} 0",
         "rule_violations_total{rule=\"heard\"} 0",
+        "rule_violations_total{rule=\"sequence\"} 0",
+        // Three searches: in an empty room, with one person far away in it, and with that and the partner.
+        "search_candidates_count 3",
+        "search_candidates_bucket{le=\"0\"} 1",
+        "search_candidates_bucket{le=\"1\"} 2",
+        "search_candidates_sum 3.0",
     ] {
         told(&server, line).await;
     }
     pair.ann.cut();
     told(&server, "sessions_away 1").await;
     told(&server, "sessions{state=\"chatting\"} 2").await;
+}
+
+/// What is told as a number on the line of this name.
+fn value(told: &str, name: &str) -> f64 {
+    let mark = format!("whisperchat_{name} ");
+    let line = told.lines().find_map(|line| line.strip_prefix(&mark));
+    line.expect("it is told").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn messages_are_timed_now_and_then_and_all_that_is_written_is_measured() {
+    let server = server();
+    let mut pair = Pair::chatting(&server, PARIS).await;
+    let before = scrape(&server).await;
+    let mut said = 0;
+    // Threads that have passed on none yet follow their first.
+    while said < 200 || value(&scrape(&server).await, "relay_seconds_count") < 3.0 {
+        assert!(said < 2000, "hardly any is followed");
+        for _ in 0..20 {
+            let seq = pair.ann.say("hello").await;
+            assert_eq!(pair.bob.expect_said("hello").await, seq);
+            said += 1;
+        }
+    }
+    let told = scrape(&server).await;
+    let (count, sum) = (
+        value(&told, "relay_seconds_count"),
+        value(&told, "relay_seconds_sum"),
+    );
+    assert!(count <= 2.0 + f64::from(said) / 10.0, "{count} of {said}");
+    assert!(sum > 0.0 && sum < 1.0 * count, "{sum} s");
+
+    // Each message is written to one and answered to the other.
+    let written = |told: &str| value(told, "outbox_bytes_count");
+    let bytes = |told: &str| value(told, "outbox_bytes_sum");
+    let more = bytes(&told) - bytes(&before);
+    let least = "hello".len() as f64 * f64::from(said);
+    assert!(more > least, "{more} bytes, {said} messages");
+    assert!(written(&told) - written(&before) >= f64::from(said));
+    assert_eq!(
+        value(&told, "rule_violations_total{rule=\"sequence\"}"),
+        0.0
+    );
+}
+
+#[tokio::test]
+async fn who_comes_back_and_who_says_it_twice_leave_no_gap() {
+    let server = server();
+    let mut pair = Pair::chatting(&server, PARIS).await;
+    let token = pair.bob.lose().await;
+    pair.ann.expect("partner_away").await;
+    for seq in 1..=3 {
+        let say = json!({"type": "say", "text": "again", "id": format!("m{seq}")});
+        for _ in 0..2 {
+            pair.ann.send(say.clone()).await;
+            assert_eq!(pair.ann.expect("accepted").await["seq"], seq);
+        }
+    }
+    let (mut bob, resumed) = V1::resumed(&server, &token, 0).await;
+    assert_eq!(resumed["recovered"], true);
+    for seq in 1..=3 {
+        assert_eq!(bob.expect_said("again").await, seq);
+    }
+    pair.ann.expect("partner_back").await;
+    pair.ann.say("more").await;
+    assert_eq!(bob.expect_said("more").await, 4);
+    told(&server, "rule_violations_total{rule=\"sequence\"} 0").await;
 }
 
 #[tokio::test]

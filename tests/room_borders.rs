@@ -14,15 +14,16 @@ use std::path::{Path, PathBuf};
 const ROOMS: &str = "
     moment:
     private:
+    distribution:
     pace:         moment
     geo:          private moment
-    matching:     geo moment
-    lobby:        matching geo pace private moment
+    matching:     geo moment distribution
+    lobby:        matching geo pace private moment distribution
     conversation: lobby private moment
     dialect:      conversation lobby matching geo private moment
     config:       dialect lobby geo private
     swarm:        geo private moment
-    server:       config dialect conversation lobby matching geo pace private moment
+    server:       config dialect conversation lobby matching geo pace private moment distribution
     cli:          server swarm config dialect conversation lobby geo private moment
     lib:
     main:         cli

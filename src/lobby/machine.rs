@@ -7,6 +7,7 @@ use super::{
     Command, Doing, Effect, Event, Farewell, IdleReason, MessageId, PartnerLeftReason, Refusal,
     ResumeToken, SessionId, StateName, Tally,
 };
+use crate::distribution::Distribution;
 use crate::geo::{Position, PrivacyGrid};
 use crate::matching::Matchmaker;
 use crate::moment::Moment;
@@ -164,6 +165,11 @@ impl Lobby {
     /// What has happened so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// How many of those who wait each search for a partner so far has looked at.
+    pub fn looked_at(&self) -> &Distribution {
+        self.matchmaker.looked_at()
     }
 
     /// Where everybody is who waits or chats and is connected, as it is stored. O(sessions).

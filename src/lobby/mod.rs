@@ -38,5 +38,5 @@ pub use event::{
 pub use machine::{Departure, Lobby, Settings};
 pub use profile::{Name, Partner, Profile};
 pub use session::{CHATS_REMEMBERED_MAX, ChatId, SessionId, StateName};
-pub use tally::{Broken, Distribution, Doing, STEPS_MAX, Tally};
+pub use tally::{Broken, Doing, Tally};
 pub use token::ResumeToken;

@@ -3,11 +3,15 @@
 
 use super::neighbourhood::{Nearby, Neighbourhood};
 use super::{Acquaintances, Ticket, TicketId, TooManyBlocked, WaitingRoom};
+use crate::distribution::Distribution;
 use crate::geo::{Place, Range};
 use crate::moment::Moment;
 
 /// After being passed over so often by people it was eligible for, a waiter goes first.
 pub const PASSED_OVER_MAX: u8 = 8;
+
+/// How many tickets one search looks at.
+const LOOKED_AT: &[u64] = &[0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000];
 
 /// Somebody who would be matched: who it is and whom they should not meet.
 #[derive(Debug, Clone)]
@@ -49,6 +53,8 @@ pub type Withdrawn<P> = Ticket<Candidate<P>>;
 pub struct Matchmaker<P> {
     room: WaitingRoom<Candidate<P>>,
     neighbourhood: Neighbourhood,
+    /// How many tickets each search so far has looked at.
+    looked_at: Distribution,
 }
 
 impl<P> Default for Matchmaker<P> {
@@ -56,6 +62,7 @@ impl<P> Default for Matchmaker<P> {
         Self {
             room: WaitingRoom::new(),
             neighbourhood: Neighbourhood::default(),
+            looked_at: Distribution::new(LOOKED_AT),
         }
     }
 }
@@ -88,6 +95,11 @@ impl<P: Copy + Eq> Matchmaker<P> {
         self.room.is_empty() && self.neighbourhood.is_empty()
     }
 
+    /// How many of those who wait each search for a partner so far has looked at, whether or not it found one.
+    pub fn looked_at(&self) -> &Distribution {
+        &self.looked_at
+    }
+
     /// Roughly how many others have waited in the same part of the country, a while ago, for somebody who
     /// waits there since a moment.
     pub fn nearby(&mut self, place: &Place, since: Moment, now: Moment) -> Nearby {
@@ -108,7 +120,9 @@ impl<P: Copy + Eq> Matchmaker<P> {
     /// Pairs somebody who comes, or comes back, with somebody who waits, or lets them wait. O(log n).
     pub fn arrive(&mut self, mut ticket: Withdrawn<P>, now: Moment) -> Arrival<P> {
         ticket.who.known.forget_expired(now);
-        match self.choose(&ticket, now) {
+        let (choice, looked_at) = self.choose(&ticket, now);
+        self.looked_at.record(looked_at);
+        match choice {
             Some(choice) => {
                 let found = self.take(choice);
                 Arrival::Paired([ticket, found].map(Box::new))
@@ -153,7 +167,9 @@ impl<P: Copy + Eq> Matchmaker<P> {
         let candidate = self.room.who_mut(ticket).expect("the ticket waits");
         candidate.known.forget_expired(now);
         let seeker = self.room.get(ticket).expect("the ticket waits");
-        let choice = self.choose(seeker, now)?;
+        let (choice, looked_at) = self.choose(seeker, now);
+        self.looked_at.record(looked_at);
+        let choice = choice?;
         let seeker = self.withdraw(ticket).expect("the ticket waits");
         Some([seeker, self.take(choice)].map(Box::new))
     }
@@ -165,22 +181,24 @@ impl<P: Copy + Eq> Matchmaker<P> {
         Some(ticket)
     }
 
-    /// Who is to be paired with somebody, if anybody is. Looks once at everybody within reach: those who are
-    /// not taken must be known, too.
-    fn choose(&self, seeker: &Withdrawn<P>, now: Moment) -> Option<Choice> {
+    /// Who is to be paired with somebody, if anybody is, and how many were looked at. Looks once at everybody
+    /// within reach: those who are not taken must be known, too.
+    fn choose(&self, seeker: &Withdrawn<P>, now: Moment) -> (Option<Choice>, u64) {
         let is_eligible = |_, other: &Candidate<P>| is_eligible(&seeker.who, other, now);
         let (place, range) = (seeker.place(), seeker.range);
         let mut eligible = Vec::new();
         let mut first: Option<(Precedence, TicketId)> = None;
-        self.room
-            .for_each_eligible(&place, range, is_eligible, |id, other, chord_sq| {
-                eligible.push(id);
-                let precedence = Precedence::of(other, chord_sq);
-                if first.is_none_or(|(first, _)| precedence.is_before(&first)) {
-                    first = Some((precedence, id));
-                }
-            });
-        first.map(|(_, found)| Choice { found, eligible })
+        let looked_at =
+            self.room
+                .for_each_eligible(&place, range, is_eligible, |id, other, chord_sq| {
+                    eligible.push(id);
+                    let precedence = Precedence::of(other, chord_sq);
+                    if first.is_none_or(|(first, _)| precedence.is_before(&first)) {
+                        first = Some((precedence, id));
+                    }
+                });
+        let choice = first.map(|(_, found)| Choice { found, eligible });
+        (choice, looked_at as u64)
     }
 
     /// Takes who was chosen out of the room; the others have been passed over.
@@ -293,6 +311,19 @@ mod tests {
         assert_eq!(names(matchmaker.take_partner(ticket, before)), None);
         assert_eq!(matchmaker.next_cool_off_end(ticket), Some(end));
         assert_eq!(names(matchmaker.take_partner(ticket, end)), Some([2, 1]));
+    }
+
+    #[test]
+    fn every_search_is_told_by_how_many_it_looked_at() {
+        let mut matchmaker = Matchmaker::new();
+        let here = place(0.0, 0.0);
+        let first = arrive(&mut matchmaker, someone(1), here, km(5.0)).unwrap_err();
+        // The same person again is looked at and not taken, and a search from the room sees itself as well.
+        arrive(&mut matchmaker, someone(1), here, km(5.0)).unwrap_err();
+        assert_eq!(names(matchmaker.take_partner(first, NOW)), None);
+        assert_eq!(arrive(&mut matchmaker, someone(2), here, km(5.0)), Ok(1));
+        let looked_at = matchmaker.looked_at();
+        assert_eq!((looked_at.count(), looked_at.sum()), (4, 1 + 2 + 2));
     }
 
     #[test]

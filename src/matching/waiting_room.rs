@@ -302,15 +302,18 @@ impl<P> WaitingRoom<P> {
     ///
     /// In a room that pairs people at once, those within reach of one newcomer are few: they all exclude
     /// each other, and people who do can't stand close together.
+    ///
+    /// Returns how many tickets were looked at, whether or not anything came of it.
     pub fn for_each_eligible(
         &self,
         place: &Place,
         range: Range,
         mut eligible: impl FnMut(TicketId, &P) -> bool,
         mut visit: impl FnMut(TicketId, &Ticket<P>, f64),
-    ) {
+    ) -> usize {
         let from = tree_point(place.ecef());
         let reach_m = tree_range_m(range);
+        let mut looked_at = 0;
         let mut pending = vec![self.tree.root()];
         while let Some(node) = pending.pop() {
             for child in node.children() {
@@ -322,6 +325,7 @@ impl<P> WaitingRoom<P> {
                         }
                     }
                     RTreeNode::Leaf(entry) => {
+                        looked_at += 1;
                         if points_distance_min_m(&entry.point, &from) > reach_m.min(entry.range_m) {
                             continue;
                         }
@@ -337,6 +341,7 @@ impl<P> WaitingRoom<P> {
                 }
             }
         }
+        looked_at
     }
 
     fn remove_entry(&mut self, entry: &Entry) {

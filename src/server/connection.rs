@@ -205,6 +205,7 @@ impl<S> Connection<S> {
             config,
             ..
         } = &*self.rules;
+        hub.relay.forget(&self.outbox);
         let now = hub.now();
         let lasted = self.outbox.age(now);
         metrics.ended(end, lasted);
@@ -511,6 +512,9 @@ impl<S> Connection<S> {
     }
 
     fn start_sending(&mut self, frames: Vec<u8>) {
+        let Rules { hub, metrics, .. } = &*self.rules;
+        metrics.taken(frames.len());
+        hub.relay.taken(&self.outbox);
         self.sending = frames;
         self.sent = 0;
     }
@@ -639,7 +643,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.start_sending(Vec::new());
+        self.rules.hub.relay.written(&self.outbox);
+        self.sending = Vec::new();
+        self.sent = 0;
         Poll::Ready(Ok(()))
     }
 

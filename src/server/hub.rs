@@ -3,18 +3,21 @@
 //! Locks are taken in this order: the floor, a chat's talk, an outbox. Joins, leaves and matches take the
 //! floor; messages take only their chat's talk. Nothing is held across an await.
 
+mod sequence;
 mod simulated;
 
 use super::auth::{Admission, Grant};
 use super::expiry::Expiries;
 use super::limits::{Limit, Refusals};
 use super::liveness::Wheel;
+use super::metrics::Stopwatch;
 use super::outbox::{Outbox, OutboxBounds};
 use super::stalls::Stalls;
 use crate::config::{Config, seconds};
 use crate::conversation::{Conversation, ConversationError, Message, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
 use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
+use crate::distribution::Distribution;
 use crate::geo::Position;
 use crate::lobby::{
     Command, Departure, Doing, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason,
@@ -24,6 +27,7 @@ use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use sequence::Sequence;
 use slotmap::SecondaryMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,6 +55,10 @@ pub(super) struct Hub {
     stalls: Stalls,
     /// What was refused, and what was only counted.
     pub(super) refusals: Arc<Refusals>,
+    /// How long messages are on their way.
+    pub(super) relay: Stopwatch,
+    /// Messages whose numbers did not follow those before.
+    seq_gaps: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -63,6 +71,8 @@ struct Floor {
     heard_within: Duration,
     /// What the timer waits for.
     timer: Option<Moment>,
+    /// The hub's.
+    seq_gaps: Arc<AtomicU64>,
 }
 
 /// The way to a session.
@@ -153,6 +163,8 @@ struct Talk {
     conversation: Conversation,
     /// Each side's; `None` while it is away.
     outboxes: [Option<Arc<Outbox>>; 2],
+    /// What each side was told, or is told when it comes back.
+    told: [Sequence; 2],
 }
 
 impl Talk {
@@ -179,12 +191,20 @@ impl ChatSeat {
         id: Option<&MessageId>,
         text: &str,
     ) -> Result<(), ConversationError> {
+        let read_at = Stopwatch::read_now();
         let mut talk = self.chat.talk.lock();
         let at_ms = hub.clock.epoch_ms();
         let numbered = talk.conversation.say(self.side, id, text, at_ms)?;
         let seq = numbered.seq;
         if !numbered.is_repeated {
-            talk.tell(self.side.other(), Outgoing::Said { seq, text, at_ms });
+            let partner = self.side.other();
+            if !talk.told[partner as usize].goes_on(seq) {
+                hub.seq_gaps.fetch_add(1, Ordering::Relaxed);
+            }
+            if let (Some(read_at), Some(outbox)) = (read_at, &talk.outboxes[partner as usize]) {
+                hub.relay.follow(read_at, outbox);
+            }
+            talk.tell(partner, Outgoing::Said { seq, text, at_ms });
         }
         let text = (!numbered.is_repeated).then_some(text);
         talk.tell(self.side, Outgoing::Accepted { id, seq, text });
@@ -241,7 +261,18 @@ impl ChatSeat {
     fn come_back(&self, outbox: &Arc<Outbox>, last_seq: u64, back: &Back<'_>) -> bool {
         let mut talk = self.chat.talk.lock();
         match talk.conversation.missed(self.side, last_seq) {
-            Some(missed) => back.tell(outbox, true, missed),
+            Some(missed) => {
+                let mut told = Sequence::after(last_seq);
+                let mut gaps = 0;
+                back.tell(
+                    outbox,
+                    true,
+                    missed.inspect(|message| gaps += u64::from(!told.goes_on(message.seq))),
+                );
+                let is_all = told.ends_at(talk.conversation.said_seq(self.side));
+                gaps += u64::from(!is_all);
+                back.seq_gaps.fetch_add(gaps, Ordering::Relaxed);
+            }
             None => back.tell(outbox, false, [].iter()),
         }
         let seq = talk.conversation.acknowledged_seq(self.side);
@@ -261,6 +292,7 @@ struct Back<'a> {
     session: SessionId,
     resumed: &'a Resumed,
     answers: Option<&'a MessageId>,
+    seq_gaps: &'a AtomicU64,
 }
 
 impl Back<'_> {
@@ -300,6 +332,7 @@ impl Hub {
     fn with(config: &Config, clock: Clock, random: StdRng) -> Self {
         let settings = settings(config);
         let limits = &config.limits;
+        let seq_gaps = Arc::<AtomicU64>::default();
         Self {
             floor: Mutex::new(Floor {
                 heard_within: settings.heard_within,
@@ -307,6 +340,7 @@ impl Hub {
                 lines: SecondaryMap::new(),
                 alive: VecDeque::new(),
                 timer: None,
+                seq_gaps: Arc::clone(&seq_gaps),
             }),
             wheel: Mutex::new(Wheel::new(config.limits.ping_s, config.limits.pong_s)),
             expiries: Mutex::default(),
@@ -327,6 +361,8 @@ impl Hub {
             },
             stalls: Stalls::new(Duration::from_secs(limits.write_stall_s.into())),
             refusals: Arc::default(),
+            relay: Stopwatch::default(),
+            seq_gaps,
         }
     }
 
@@ -518,9 +554,15 @@ impl Hub {
         (floor.lobby.len(), floor.lobby.doing())
     }
 
-    /// What has happened in the lobby so far.
-    pub(super) fn tally(&self) -> Tally {
-        self.floor.lock().lobby.tally().clone()
+    /// What has happened in the lobby so far, and how many of those who wait each search has looked at.
+    pub(super) fn tally(&self) -> (Tally, Distribution) {
+        let floor = self.floor.lock();
+        (floor.lobby.tally().clone(), floor.lobby.looked_at().clone())
+    }
+
+    /// How many messages had numbers that did not follow those before. Anything but 0 is a bug.
+    pub(super) fn seq_gaps(&self) -> u64 {
+        self.seq_gaps.load(Ordering::Relaxed)
     }
 
     /// Handles deadlines as they come, for as long as it is polled.
@@ -669,6 +711,7 @@ impl Floor {
                     session,
                     resumed: &resumed,
                     answers: answers.as_ref(),
+                    seq_gaps: &Arc::clone(&self.seq_gaps),
                 };
                 self.resume(fresh, seen, &back);
             }
@@ -782,6 +825,7 @@ impl Floor {
             talk: Mutex::new(Talk {
                 conversation: Conversation::new(can_resume),
                 outboxes: outboxes.clone(),
+                told: Default::default(),
             }),
         });
         let _quiet = chat.talk.lock();

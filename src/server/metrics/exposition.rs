@@ -1,7 +1,9 @@
 //! The figures as Prometheus reads them.
 
 use super::{CLOSE_CODES, ENDED_BY, ERROR_CODES};
-use crate::lobby::{Distribution, Tally};
+use crate::distribution::Distribution;
+use crate::lobby::Tally;
+use crate::server::connection::Rules;
 use crate::server::duty::Duty;
 use crate::server::limits::{Limit, Refusals};
 use crate::server::listen::Shared;
@@ -89,13 +91,21 @@ impl Figures {
     }
 
     fn matches(&self, page: &mut Page<'_>) -> fmt::Result {
+        let hub = &self.0.rules.hub;
+        let (tally, looked_at) = hub.tally();
         let Tally {
             waited_ms,
             confirmed_ms,
             matches_found,
             matches_undone,
             broken,
-        } = self.0.rules.hub.tally();
+        } = tally;
+        page.histogram(
+            "search_candidates",
+            "How many of those in the waiting room each search for a partner looked at.",
+            &looked_at,
+            1.0,
+        )?;
         page.histogram(
             "time_to_match_seconds",
             "How long each who was matched had waited.",
@@ -120,21 +130,34 @@ impl Figures {
         )?;
         page.counter(
             "rule_violations",
-            "Promises that were broken by a match that was shown. Anything but 0 is a bug in the server.",
+            "Promises that were broken by a match or a message that was shown. Anything but 0 is a bug in the server.",
             [
                 ([("rule", "range")].as_slice(), broken.out_of_range),
                 (&[("rule", "avoided")], broken.avoided),
                 (&[("rule", "heard")], broken.unheard),
+                (&[("rule", "sequence")], hub.seq_gaps()),
             ],
         )
     }
 
     fn messages(&self, page: &mut Page<'_>) -> fmt::Result {
-        let metrics = &self.0.rules.metrics;
+        let Rules { metrics, hub, .. } = &*self.0.rules;
         page.histogram(
             "message_size_bytes",
             "Text messages from clients, their fragments put together.",
             &metrics.message_bytes.read(),
+            1.0,
+        )?;
+        page.histogram(
+            "relay_seconds",
+            "From reading what somebody says to having written it to the partner's socket, of one message in many.",
+            &hub.relay.read(),
+            1e6,
+        )?;
+        page.histogram(
+            "outbox_bytes",
+            "What had gathered for a client each time it was taken to be written.",
+            &metrics.outbox_bytes.read(),
             1.0,
         )?;
         let errors = ERROR_CODES.iter().zip(&metrics.errors);

@@ -1,6 +1,6 @@
 //! Counting on the path of every message, from many threads at once.
 
-use crate::lobby::{Distribution, STEPS_MAX};
+use crate::distribution::{Distribution, STEPS_MAX};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How many threads can count at once without getting in each other's way.

@@ -6,6 +6,7 @@
 
 mod exposition;
 mod histogram;
+mod stopwatch;
 
 use super::connection::End;
 use super::hub::Hub;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(super) use exposition::text;
+pub(super) use stopwatch::Stopwatch;
 
 /// Close codes that are counted on their own. A client can send any number; all others are one.
 const CLOSE_CODES: [u16; 19] = [
@@ -39,6 +41,9 @@ const ERROR_CODES: [(ErrorCode, &str); 7] = [
 const MESSAGE_BYTES: &[u64] = &[
     32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 65_536,
 ];
+const OUTBOX_BYTES: &[u64] = &[
+    64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 262_144, 1_048_576,
+];
 const CONNECTION_MS: &[u64] = &[
     100, 1000, 10_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000,
 ];
@@ -47,6 +52,7 @@ const CONNECTION_MS: &[u64] = &[
 #[derive(Debug)]
 pub(super) struct Metrics {
     message_bytes: Histogram,
+    outbox_bytes: Histogram,
     connection_ms: Histogram,
     /// By who ended it, then by code; the last is for all other codes.
     closes: [[AtomicU64; CLOSE_CODES.len() + 1]; 3],
@@ -57,6 +63,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             message_bytes: Histogram::new(MESSAGE_BYTES),
+            outbox_bytes: Histogram::new(OUTBOX_BYTES),
             connection_ms: Histogram::new(CONNECTION_MS),
             closes: Default::default(),
             errors: Default::default(),
@@ -68,6 +75,11 @@ impl Metrics {
     /// A text message has come from a client.
     pub(super) fn received(&self, bytes: usize) {
         self.message_bytes.record(bytes as u64);
+    }
+
+    /// So much had gathered in an outbox when it was taken to be written.
+    pub(super) fn taken(&self, bytes: usize) {
+        self.outbox_bytes.record(bytes as u64);
     }
 
     /// A client was told that something was wrong.

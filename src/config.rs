@@ -12,6 +12,7 @@ mod problem;
 mod rates;
 mod reference;
 mod reload;
+mod telemetry;
 
 use crate::dialect::Bounds;
 use crate::geo::{MAX_RANGE_KM, PrivacyGrid};
@@ -28,6 +29,7 @@ pub use admin::{Admin, AdminListen, Secret};
 pub use problem::ConfigError;
 pub use rates::{Rate, Rates};
 pub use reload::Change;
+pub use telemetry::Telemetry;
 
 /// What every variable of the environment that is a setting begins with.
 pub const ENV_PREFIX: &str = "WHISPERCHAT_";
@@ -61,6 +63,8 @@ pub struct Config {
     pub auth: Auth,
     /// What is logged.
     pub log: Log,
+    /// Where spans of what the server does go.
+    pub telemetry: Telemetry,
 }
 
 /// What is not kept of where people are.
@@ -315,6 +319,7 @@ impl Default for Config {
                 format: LogFormat::Auto,
                 ends_per_second: 50,
             },
+            telemetry: Telemetry::default(),
         }
     }
 }

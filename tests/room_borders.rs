@@ -36,6 +36,9 @@ const OUTSIDE: &str = "
     hyper_util            server                  answer with a value; the server knows HTTP
     http_body_util        server                  answer with a value; the server knows HTTP
     fastwebsockets        server                  answer with a value; the server knows WebSockets
+    opentelemetry         server                  answer with a value; the server tells the collector
+    opentelemetry_otlp    server                  answer with a value; the server tells the collector
+    opentelemetry_sdk     server                  answer with a value; the server tells the collector
     tokio                 server,cli,swarm        let the server do it and tell this room the outcome
     tokio_util            server,cli,swarm        let the server do it and tell this room the outcome
     std::net              server,cli,swarm,config take a value of a type of its own

@@ -31,6 +31,9 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.confirm_s", 0.1, 60.0, " seconds"),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
     ("log.ends_per_second", 0.0, 10_000.0, ""),
+    ("telemetry.sample_ratio", 0.0, 1.0, ""),
+    ("telemetry.queue_spans", 1.0, 65_536.0, ""),
+    ("telemetry.timeout_s", 0.1, 60.0, " seconds"),
 ];
 
 /// The bounds of the numbers of every rate.
@@ -98,6 +101,11 @@ const OTHERS: &[(&str, &str)] = &[
         "must be the path of a PEM file, set together with `tls.certificate`",
     ),
     ("log.format", "must be auto, human or json"),
+    (
+        "telemetry.endpoint",
+        "must be http://, a host, and the path at which a collector takes spans, such as \
+         http://127.0.0.1:4318/v1/traces",
+    ),
     (
         "auth.algorithm",
         "must be EdDSA, ES256, RS256 or HS256, and set if anything else of `auth` is",
@@ -175,6 +183,7 @@ mod tests {
         config.admin.token_file = Some("token".into());
         config.tls.certificate = Some("certificate.pem".into());
         config.tls.key = Some("key.pem".into());
+        config.telemetry.endpoint = Some("http://localhost".to_owned());
         config.auth.algorithm = Some(crate::config::AuthAlgorithm::EdDSA);
         config.auth.key = Some("key.pem".into());
         config.auth.jwks = Some("keys.json".into());

@@ -38,6 +38,7 @@ impl Config {
             security,
             tls,
             log,
+            telemetry,
             auth,
             ..
         } = self;
@@ -46,6 +47,7 @@ impl Config {
             ("admin_listen", admin_listen.is_local() || admin.has_token()),
             ("admin.token", admin.is_token_good()),
             ("admin.token_file", admin.is_token_file_good()),
+            ("telemetry.endpoint", telemetry.is_endpoint_good()),
             (
                 "privacy.position_grid_km",
                 PrivacyGrid::new(privacy.position_grid_km).is_ok(),

@@ -1,6 +1,8 @@
 //! What of new settings takes effect at once, and what only when the server is started again.
 
-use super::{Admin, Auth, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Tls};
+use super::{
+    Admin, Auth, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Telemetry, Tls,
+};
 
 /// New settings, as far as they can take effect while the server runs.
 #[derive(Debug)]
@@ -183,6 +185,12 @@ impl Config {
                 live leeway_s,
             }),
             log: section!(it, Log log { live level, at_start format, live ends_per_second }),
+            telemetry: section!(it, Telemetry telemetry {
+                at_start endpoint,
+                at_start sample_ratio,
+                at_start queue_spans,
+                at_start timeout_s,
+            }),
         };
         Change {
             config,

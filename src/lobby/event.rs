@@ -33,6 +33,10 @@ pub enum Effect {
         chat: ChatId,
         /// The two.
         between: [SessionId; 2],
+        /// How long each of them had waited.
+        waited_ms: [u64; 2],
+        /// How long ago they were found for each other.
+        confirmed_ms: u64,
     },
     /// Two sessions talk no longer; nothing that is said from now on is accepted. What one who is away has
     /// not seen yet is kept until it comes back or is forgotten.

@@ -67,10 +67,11 @@ impl Lobby {
 
     /// Both are alive: the only place where chats begin.
     fn begin_chat(&mut self, now: Moment, between: [SessionId; 2]) {
-        self.check_promises(now, between);
+        let confirmed_ms = self.check_promises(now, between);
+        let mut waited_ms = [0; 2];
         let chat = ChatId(self.random.next_u64());
         let [a, b] = between;
-        for (id, partner) in [(a, b), (b, a)] {
+        for (waited_ms, (id, partner)) in waited_ms.iter_mut().zip([(a, b), (b, a)]) {
             let chatting = State::Chatting(Chatting { chat, partner });
             let session = &mut self.sessions[id];
             let State::Waiting(waiting) = std::mem::replace(&mut session.state, chatting) else {
@@ -82,14 +83,19 @@ impl Lobby {
             let place = ticket.place();
             session.known = ticket.who.known;
             session.remember_chat(chat, partner);
-            let waited_ms = now.millis_since(waiting.since);
-            self.completions.record(now, &place, waited_ms);
-            self.tally.waited_ms.record(waited_ms);
+            *waited_ms = now.millis_since(waiting.since);
+            self.completions.record(now, &place, *waited_ms);
+            self.tally.waited_ms.record(*waited_ms);
             self.doing.waiting -= 1;
             self.doing.chatting += 1;
             self.reschedule(id);
         }
-        self.emit(Effect::OpenChat { chat, between });
+        self.emit(Effect::OpenChat {
+            chat,
+            between,
+            waited_ms,
+            confirmed_ms,
+        });
         for id in between {
             let matched = self.matched(id).expect("the chat has begun");
             self.tell(id, Event::Matched(matched), None);
@@ -97,8 +103,8 @@ impl Lobby {
     }
 
     /// Counts the promises that are broken if these two are shown to each other now, and how long it took to
-    /// hear from both.
-    fn check_promises(&mut self, now: Moment, between: [SessionId; 2]) {
+    /// hear from both, which it returns.
+    fn check_promises(&mut self, now: Moment, between: [SessionId; 2]) -> u64 {
         let sides = between.map(|id| {
             let session = &self.sessions[id];
             let ticket = match &session.state {
@@ -118,6 +124,7 @@ impl Lobby {
         let limit_ms = self.settings.confirm.as_millis() as u64;
         let confirmed_ms = limit_ms.saturating_sub(left_ms);
         self.tally.confirmed_ms.record(confirmed_ms);
+        confirmed_ms
     }
 
     /// What a session is told of its chat, if it is in one.

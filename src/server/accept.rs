@@ -6,11 +6,12 @@ use super::limits::{Guest, Limit, Reception};
 use super::listen::Shared;
 use super::listener::Listener;
 use super::proxy;
+use super::telemetry::Step;
 use crate::config::seconds;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -23,6 +24,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 struct Arrival<S> {
     stream: S,
     guest: Guest,
+    /// When it was accepted, if anybody wants to know.
+    began: Option<SystemTime>,
 }
 
 /// Accepts connections for as long as it is polled.
@@ -34,7 +37,11 @@ pub(super) async fn accept(listener: &impl Listener, shared: &Arc<Shared>, tasks
             Ok((stream, from)) => {
                 has_complained = false;
                 let guest = Guest::new(from.ip().to_canonical(), visit);
-                let arrival = Box::new(Arrival { stream, guest });
+                let arrival = Box::new(Arrival {
+                    stream,
+                    guest,
+                    began: shared.rules.hub.telemetry.now(),
+                });
                 // Two kinds of task, so that a plain connection has no room for what TLS needs.
                 match shared.rules.credentials.tls() {
                     None => tasks.spawn(serve_plain(arrival, Arc::clone(shared))),
@@ -72,7 +79,7 @@ async fn receive<S>(arrival: &mut Arrival<S>, shared: &Shared) -> Option<()>
 where
     S: AsyncRead + Unpin,
 {
-    let Arrival { stream, guest } = arrival;
+    let Arrival { stream, guest, .. } = arrival;
     let config = shared.config();
     let security = &config.security;
     if contains(&security.proxy_protocol_from, guest.address()) {
@@ -121,7 +128,11 @@ where
     if Box::pin(receive(&mut arrival, &shared)).await.is_none() {
         return;
     }
-    let Arrival { stream, guest } = *arrival;
+    let Arrival {
+        stream,
+        guest,
+        began,
+    } = *arrival;
     // Who is not through when the server begins to stop has nothing to lose. Who comes later is only told so,
     // and holds up the stop no longer than who takes leave.
     let is_stopping = shared.roster.stopping().is_cancelled();
@@ -138,7 +149,14 @@ where
         () = shared.roster.stopping().cancelled(), if !is_stopping => return,
     };
     match outcome {
-        Ok(Ok(stream)) => serve(Box::new(Arrival { stream, guest }), shared).await,
+        Ok(Ok(stream)) => {
+            let arrival = Arrival {
+                stream,
+                guest,
+                began,
+            };
+            serve(Box::new(arrival), shared).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "no TLS handshake"),
         Err(_) => tracing::debug!("the TLS handshake took too long"),
     }
@@ -149,11 +167,20 @@ async fn serve<S>(arrival: Box<Arrival<S>>, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let Arrival { stream, guest } = *arrival;
+    let Arrival {
+        stream,
+        guest,
+        began,
+    } = *arrival;
     // Boxed, so that what HTTP needs is not part of the task for the life of the WebSocket.
-    let Some(upgraded) = Box::pin(http::converse(stream, guest, &shared)).await else {
+    let Some(upgraded) = Box::pin(http::converse(stream, guest, began, &shared)).await else {
         return;
     };
+    let connect = Step::Connect {
+        dialect: upgraded.dialect,
+        is_tls: shared.rules.credentials.is_tls(),
+    };
+    shared.rules.hub.telemetry.done(connect, upgraded.began);
     let rules = Arc::clone(&shared.rules);
     drop(shared);
     let (begun, place) = upgraded.begin();
@@ -227,7 +254,14 @@ mod tests {
         let server = Server::bind(here()).await.unwrap();
         let shared = Arc::clone(server.shared());
         let guest = Guest::new(there.ip(), shared.door.visit().await);
-        let task = serve_plain(Box::new(Arrival { stream, guest }), shared);
+        let task = serve_plain(
+            Box::new(Arrival {
+                stream,
+                guest,
+                began: None,
+            }),
+            shared,
+        );
         let bytes = size_of_val(&task);
         assert!(bytes <= TASK_MAX_BYTES, "{bytes} bytes");
     }
@@ -244,6 +278,7 @@ mod tests {
         let arrival = Box::new(Arrival {
             stream: client,
             guest,
+            began: None,
         });
         let served = serve_plain(arrival, Arc::clone(shared));
         let limit = Duration::from_secs(20);

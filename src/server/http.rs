@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Bytes that a request's head may have; more is answered with 431.
@@ -38,6 +39,8 @@ pub(super) struct Upgraded<S> {
     /// What the client sent right after the request.
     pub(super) early: Bytes,
     pub(super) dialect: Dialect,
+    /// When the connection was accepted, if anybody wants to know.
+    pub(super) began: Option<SystemTime>,
     pub(super) admission: Admission,
     pub(super) seat: Seat,
     pub(super) visit: Visit,
@@ -69,6 +72,7 @@ struct Agreed {
 pub(super) async fn converse<S>(
     stream: S,
     guest: Guest,
+    began: Option<SystemTime>,
     shared: &Arc<Shared>,
 ) -> Option<Upgraded<S>>
 where
@@ -116,6 +120,7 @@ where
         stream: parts.io.into_inner(),
         early: parts.read_buf,
         dialect,
+        began,
         admission,
         seat,
         visit: guest.into_inner().into_visit(),

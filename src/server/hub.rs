@@ -13,6 +13,7 @@ use super::liveness::Wheel;
 use super::metrics::Stopwatch;
 use super::outbox::{Outbox, OutboxBounds};
 use super::stalls::Stalls;
+use super::telemetry::{Step, Telemetry};
 use crate::config::{Config, seconds};
 use crate::conversation::{Conversation, ConversationError, Message, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
@@ -57,6 +58,7 @@ pub(super) struct Hub {
     pub(super) refusals: Arc<Refusals>,
     /// How long messages are on their way.
     pub(super) relay: Stopwatch,
+    pub(super) telemetry: Arc<Telemetry>,
     /// Messages whose numbers did not follow those before.
     seq_gaps: Arc<AtomicU64>,
 }
@@ -73,6 +75,8 @@ struct Floor {
     timer: Option<Moment>,
     /// The hub's.
     seq_gaps: Arc<AtomicU64>,
+    /// The hub's.
+    telemetry: Arc<Telemetry>,
 }
 
 /// The way to a session.
@@ -319,17 +323,18 @@ impl Back<'_> {
 }
 
 impl Hub {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, telemetry: Telemetry) -> Self {
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
-        Self::with_random(config, random)
+        Self::with(config, Clock::system(), random, telemetry)
     }
 
     pub(super) fn with_random(config: &Config, random: StdRng) -> Self {
-        Self::with(config, Clock::system(), random)
+        Self::with(config, Clock::system(), random, Telemetry::default())
     }
 
-    fn with(config: &Config, clock: Clock, random: StdRng) -> Self {
+    fn with(config: &Config, clock: Clock, random: StdRng, telemetry: Telemetry) -> Self {
+        let telemetry = Arc::new(telemetry);
         let settings = settings(config);
         let limits = &config.limits;
         let seq_gaps = Arc::<AtomicU64>::default();
@@ -341,6 +346,7 @@ impl Hub {
                 alive: VecDeque::new(),
                 timer: None,
                 seq_gaps: Arc::clone(&seq_gaps),
+                telemetry: Arc::clone(&telemetry),
             }),
             wheel: Mutex::new(Wheel::new(config.limits.ping_s, config.limits.pong_s)),
             expiries: Mutex::default(),
@@ -362,6 +368,7 @@ impl Hub {
             stalls: Stalls::new(Duration::from_secs(limits.write_stall_s.into())),
             refusals: Arc::default(),
             relay: Stopwatch::default(),
+            telemetry,
             seq_gaps,
         }
     }
@@ -483,7 +490,8 @@ impl Hub {
         seen: Seen,
         id: Option<MessageId>,
     ) -> Result<(), WireError> {
-        self.on_the_floor(|floor, now| {
+        let began = self.telemetry.now();
+        let outcome = self.on_the_floor(|floor, now| {
             let Some(fresh) = outbox.session() else {
                 return Ok(());
             };
@@ -493,8 +501,10 @@ impl Hub {
                 .lobby
                 .resume(now, fresh, token, seen, id.clone())
                 .map(drop)
-        })
-        .map_err(|refusal| WireError::from_refusal(&refusal, id))
+        });
+        let is_resumed = outcome.is_ok();
+        self.telemetry.done(Step::Resume { is_resumed }, began);
+        outcome.map_err(|refusal| WireError::from_refusal(&refusal, id))
     }
 
     /// A connection has ended. Nothing happens if its session goes on elsewhere, or has ended already.
@@ -698,7 +708,20 @@ impl Floor {
                     self.alive.push_back(session);
                 }
             }
-            Effect::OpenChat { between, .. } => self.open_chat(now, between),
+            Effect::OpenChat {
+                between,
+                waited_ms,
+                confirmed_ms,
+                ..
+            } => {
+                self.open_chat(now, between);
+                let found_ago = Duration::from_millis(confirmed_ms);
+                let found = self
+                    .telemetry
+                    .now()
+                    .and_then(|now| now.checked_sub(found_ago));
+                self.telemetry.done(Step::Match { waited_ms }, found);
+            }
             Effect::CloseChat { between } => self.close_chat(between),
             Effect::Resume {
                 session,

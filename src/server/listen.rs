@@ -12,6 +12,7 @@ use super::inherited::{self, Inherited};
 use super::limits::{Door, Refusals};
 use super::listener::Listener;
 use super::reload::{self, Reloader};
+use super::telemetry::Telemetry;
 use super::tls::TlsError;
 use crate::config::{Config, seconds};
 use arc_swap::Guard;
@@ -85,6 +86,9 @@ pub enum ServerError {
     /// The certificate and its key can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Spans can't be sent.
+    #[error("cannot send spans (telemetry.endpoint): {0}")]
+    Telemetry(#[from] opentelemetry_otlp::ExporterBuildError),
     /// The keys that tokens are checked with can't be used.
     #[error(transparent)]
     Auth(#[from] AuthError),
@@ -234,7 +238,8 @@ impl Server<TcpListener> {
             None => listen(config.listen, "listen")?,
         };
         let admin_lodge = admin::Lodge::open(&config, inherited.operators)?;
-        let hub = Hub::new(&config);
+        let telemetry = Telemetry::start(&config.telemetry)?;
+        let hub = Hub::new(&config, telemetry);
         let server = Self::assemble(config, credentials, listener, admin_lodge, hub);
         Ok(server)
     }
@@ -383,6 +388,7 @@ impl<L: Listener> Server<L> {
             }
         }
         timer.abort();
+        shared.rules.hub.telemetry.finish().await;
         if let Some(admin) = admin {
             admin.abort();
         }

@@ -21,6 +21,7 @@
 //! - `admin`: the operators' listener
 //! - `duty`: whether people are taken in, sent away, or the server stops
 //! - `metrics`: what is counted, and how many ends of connections are logged
+//! - `telemetry`: spans for a collector
 //! - `log`: lines on standard error, at a level that can change
 //! - `simulated`: all but the sockets, for simulations
 //!
@@ -51,6 +52,7 @@ mod reload;
 #[doc(hidden)]
 pub mod simulated;
 mod stalls;
+mod telemetry;
 mod text;
 mod tls;
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Config;
+use crate::server::telemetry::Telemetry;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -19,7 +20,7 @@ fn closing_within(close_s: f64) -> Arc<Rules> {
     // Who is lost is gone.
     config.limits.resume_window_s = 0;
     config.limits.close_s = close_s;
-    let hub = Hub::new(&config);
+    let hub = Hub::new(&config, Telemetry::default());
     Arc::new(Rules::new(config, Credentials::default(), hub))
 }
 

@@ -4,6 +4,7 @@ use super::{Clock, Hub, Outbox, Talk};
 use crate::config::Config;
 use crate::lobby::StateName;
 use crate::moment::Moment;
+use crate::server::telemetry::Telemetry;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ impl Hub {
     /// At the start of time, and with all that is drawn at random drawn from a seed.
     pub(in crate::server) fn simulated(config: &Config, seed: u64) -> Self {
         let clock = Clock::Manual(AtomicU64::new(0));
-        Self::with(config, clock, StdRng::seed_from_u64(seed))
+        let random = StdRng::seed_from_u64(seed);
+        Self::with(config, clock, random, Telemetry::default())
     }
 
     /// Sets the clock, which never goes back.

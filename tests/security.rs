@@ -515,6 +515,7 @@ async fn every_answer_keeps_browsers_from_what_it_is_not_for() {
     let mut requests = vec![
         (Request::get("/"), 200),
         (Request::get("/app.js"), 200),
+        (Request::get("/whisperchat.js"), 200),
         (Request::get("/style.css"), 200),
         (Request::get("/icon.svg"), 200),
         (Request::get("/nothing"), 404),
@@ -556,13 +557,13 @@ async fn every_answer_keeps_browsers_from_what_it_is_not_for() {
 async fn the_page_needs_nothing_that_its_policy_forbids() {
     let server = Server::start(&[]);
     let mut sources = Vec::new();
-    for path in ["/", "/app.js"] {
+    for path in ["/", "/app.js", "/whisperchat.js"] {
         let request = Request::get(path).with("Connection", "close");
         let (_, mut raw) = request.send(&server).await;
         sources.push(String::from_utf8(raw.read_to_end().await).expect("it is text"));
     }
-    let [page, script] = &sources[..] else {
-        unreachable!("two were asked for");
+    let [page, scripts @ ..] = &sources[..] else {
+        unreachable!("three were asked for");
     };
     for inline in [
         "<style",
@@ -587,8 +588,13 @@ async fn the_page_needs_nothing_that_its_policy_forbids() {
         "document.write",
         "insertAdjacentHTML",
     ] {
-        assert!(!script.contains(evaluated), "{evaluated}");
+        let is_evaluated = scripts.iter().any(|script| script.contains(evaluated));
+        assert!(!is_evaluated, "{evaluated}");
     }
+    assert!(
+        !scripts[0].contains("WebSocket("),
+        "the page itself opens no connection"
+    );
 }
 
 #[tokio::test]

@@ -1,31 +1,18 @@
 // The page at `/`: finds somebody within range and lets the two talk.
 //
-// It speaks the dialect `whisperchat.v1.json`. What the server says changes `state`, and `render` shows
-// `state`; only the messages of a chat are appended as they come. Whatever comes from the network is put
-// into the page as text, never as markup.
+// The client library talks with the server and comes back after a loss. What it tells changes `state`, and
+// `render` shows `state`; only the messages of a chat are appended as they come. Whatever comes from the
+// network is put into the page as text, never as markup.
 
-const SUBPROTOCOL = "whisperchat.v1.json";
+import { WhisperChat } from "/whisperchat.js";
+
 const STORAGE_KEY = "whisperchat.form";
 const EXAMPLE_PLACE = "48.8566, 2.3522";
 const NAME_MAX_CHARS = 32;
 
-// Of the server's first answer and of every later one. A connection that died without a word is noticed
-// only like this: a page can't send pings.
-const ANSWER_MAX_MS = 15_000;
-const RETRY_FIRST_MS = 1_000;
-const RETRY_MAX_MS = 30_000;
-// A connection that lasted this long was a good one: the next loss starts again with the shortest delay.
-const STABLE_AFTER_MS = 10_000;
-
-// `typing` is repeated while somebody goes on typing, so that the partner's page may forget it by itself.
-const TYPING_REPEAT_MS = 5_000;
-const TYPING_PAUSE_MS = 4_000;
-const TYPING_FORGET_MS = 12_000;
-
 // Older messages leave the page, or a chat of days would fill the memory.
 const LOG_MAX_ENTRIES = 1_000;
 
-const CLOSE_NO_FIRST_MESSAGE = 4101;
 const CLOSE_FOR_GOOD = new Map([
   [4000, "This server does not let you chat any more."],
   [4001, "The server ended the connection because this page made too many mistakes. Reload the page to start again."],
@@ -62,10 +49,10 @@ const MARKS = new Map([
   ["failed", "not sent"],
 ]);
 
-// Requests that the server may rightly refuse with `wrong_state` because the partner left, or was found,
-// while they were on their way. What happened instead is told to the person; the refusal is no news.
-const OVERTAKEN = new Set(["ack", "typing", "say", "leave", "update", "cancel"]);
-const ANSWERED = new Set(["join", "update", "cancel", "say", "leave", "next", "resume"]);
+const CHAT_LOST = new Map([
+  ["connection", "The connection was lost for too long, so this chat is over."],
+  ["server", "The server went away, so this chat is over."],
+]);
 
 const $ = (id) => document.getElementById(id);
 
@@ -81,31 +68,13 @@ const state = {
   /** While waiting: what the server last said, and since when (`performance.now()`). */
   wait: null,
   chat: null,
-  hasChatted: false,
+  /** The last chat, also when the page shows it no more. */
+  lastChatId: "",
   stoppedBecause: "",
 };
 
-const link = {
-  socket: null,
-  /** Whether the server's welcome has come; nothing is sent before. */
-  isWelcomed: false,
-  welcomedAt: 0,
-  failures: 0,
-  problem: "",
-  retryAt: null,
-  retryTimer: 0,
-  answerTimer: 0,
-  /** When a server that goes away asked to be called again. */
-  comeBackAt: null,
-  requests: 0,
-  /** What resumes the session of this page; null where the server resumes nothing. */
-  resumeToken: null,
-  /** The token of this connection's own session, while an earlier one is asked for. */
-  freshToken: null,
-  resumeWindowMs: 0,
-  /** Since when there is no connection; null while there is one. */
-  lostAt: null,
-};
+/** What is wrong with the connection, in words; empty if nothing is. */
+let problem = "";
 
 // ---- The connection -------------------------------------------------------------------------------------
 
@@ -114,133 +83,30 @@ function socketUrl() {
   return `${scheme}//${location.host}/v1/ws`;
 }
 
-function connect() {
-  clearTimeout(link.retryTimer);
-  link.retryAt = null;
-  link.comeBackAt = null;
-  if (link.socket || state.view === "stopped") return;
-  const socket = new WebSocket(socketUrl(), SUBPROTOCOL);
-  link.socket = socket;
-  // A socket that was given up may still speak; it is not listened to any more.
-  const isCurrent = () => socket === link.socket;
-  socket.addEventListener("message", (event) => isCurrent() && receive(event.data));
-  socket.addEventListener("close", (event) => isCurrent() && connectionLost(event.code));
-  expectAnswer();
-  render();
-}
+// What has come was not seen yet: that is so in a page that is visible, at the end of the log.
+const client = new WhisperChat(socketUrl(), { acknowledge: "manual" });
 
-function expectAnswer() {
-  if (link.answerTimer) return;
-  link.answerTimer = setTimeout(() => {
-    link.socket?.close();
-    connectionLost(null);
-  }, ANSWER_MAX_MS);
-}
+/** What is shown of own messages. */
+const shown = new WeakMap();
 
-function answerCame() {
-  clearTimeout(link.answerTimer);
-  link.answerTimer = 0;
-}
-
-/** Sends a message, or returns null if there is nobody to send it to. Its `id` begins with its type. */
-function send(type, fields = {}) {
-  if (!link.isWelcomed || link.socket.readyState !== WebSocket.OPEN) return null;
-  const id = `${type}-${++link.requests}`;
-  link.socket.send(JSON.stringify({ type, id, ...fields }));
-  if (ANSWERED.has(type)) expectAnswer();
-  return id;
-}
-
-function receive(frame) {
-  answerCame();
-  let message;
-  try {
-    message = JSON.parse(frame);
-  } catch {
+function connectionChanged({ state: connection, code, was_open }) {
+  if (connection === "stopped") {
+    stop(CLOSE_FOR_GOOD.get(code) ?? "The server ended the connection for good.");
     return;
   }
-  // Types that are new since this page was written are not for it.
-  handlers.get(message?.type)?.(message);
-  render();
-}
-
-/** `code` is null if the server just fell silent. */
-function connectionLost(code) {
-  answerCame();
-  const wasWelcomed = link.isWelcomed;
-  link.socket = null;
-  link.isWelcomed = false;
-  if (CLOSE_FOR_GOOD.has(code)) {
-    stop(CLOSE_FOR_GOOD.get(code));
-    return;
-  }
-  link.lostAt ??= performance.now();
-  const comesBackLater = link.comeBackAt !== null;
-  if (comesBackLater) link.resumeToken = null;
-  if (wasWelcomed && performance.now() - link.welcomedAt > STABLE_AFTER_MS) link.failures = 0;
-  endWhatNeededTheConnection(comesBackLater);
-  if (code === CLOSE_NO_FIRST_MESSAGE && state.view !== "waiting") {
-    // The form was being filled in. The connection comes back when there is something to say.
-    link.problem = "";
-  } else {
-    link.problem ||= wasWelcomed
-      ? "The connection was lost. Trying to get it back…"
-      : "The server can’t be reached. Trying again…";
-    scheduleRetry();
-  }
-  render();
-}
-
-/** Whether the server would still know this page's session. */
-function canResume() {
-  if (link.resumeToken === null || link.lostAt === null) return false;
-  return performance.now() - link.lostAt < link.resumeWindowMs;
-}
-
-function endWhatNeededTheConnection(serverGoesAway) {
+  if (connection === "open" || connection === "resting") problem = "";
+  if (connection !== "lost") return;
+  problem ||= was_open
+    ? "The connection was lost. Trying to get it back…"
+    : "The server can’t be reached. Trying again…";
   const { wait, chat } = state;
-  if (wait) {
-    if (wait.isCancelling) showForm(IDLE.get("cancelled"));
-    else state.wait = { ...newWait(wait.rangeKm), since: wait.since };
-  }
-  if (chat && !chat.isOver) {
-    if (chat.isLeaving === "leave") showForm(IDLE.get("left"));
-    else if (chat.isLeaving === "next") startWaiting();
-    else if (serverGoesAway) endChat("The server went away, so this chat is over.");
-    else if (!canResume()) endChat("The connection was lost, so this chat is over.");
-  }
-  if (chat?.isOver) chat.isResumable = false;
-}
-
-/** The earlier session is gone: what it was doing begins anew, or is over. */
-function beginAnew() {
-  link.lostAt = null;
-  state.hasChatted = false;
-  if (state.chat && !state.chat.isOver) endChat("The connection was lost for too long, so this chat is over.");
-  if (state.chat) state.chat.isResumable = false;
-  if (state.wait) send("join", state.criteria);
-}
-
-function scheduleRetry() {
-  const backOff = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(link.failures, 10));
-  // Jitter: those who lost the same server should not all come back in the same moment.
-  const asked = link.comeBackAt === null ? null : Math.max(0, link.comeBackAt - performance.now());
-  const delay = asked ?? backOff * (0.5 + Math.random() / 2);
-  link.failures += 1;
-  link.retryAt = performance.now() + delay;
-  clearTimeout(link.retryTimer);
-  link.retryTimer = setTimeout(connect, delay);
-}
-
-/** Something suggests that it would work now. A delay that the server asked for is kept all the same. */
-function retryEarly() {
-  if (link.retryAt !== null && link.comeBackAt === null) connect();
+  if (wait) state.wait = { ...newWait(wait.rangeKm), since: wait.since };
+  // Who had pressed Next waits already, though the server may not know.
+  else if (chat && client.state === "waiting") startWaiting();
 }
 
 function stop(reason) {
-  clearTimeout(link.retryTimer);
-  link.retryAt = null;
-  link.problem = "";
+  problem = "";
   state.stoppedBecause = reason;
   state.wait = null;
   if (state.chat && !state.chat.isOver) endChat(reason);
@@ -250,51 +116,16 @@ function stop(reason) {
   $("stopped-title").focus();
 }
 
-// ---- What the server says -------------------------------------------------------------------------------
+// ---- What the client tells ------------------------------------------------------------------------------
 
-const handlers = new Map(Object.entries({
-  welcome({ limits, resume_token, resume_window_s }) {
-    link.isWelcomed = true;
-    link.welcomedAt = performance.now();
-    link.problem = "";
+const handlers = {
+  connection: connectionChanged,
+
+  welcome({ limits }) {
     state.limits = limits ?? {};
-    const isWorthIt = state.wait || (state.chat && !state.chat.isOver);
-    if (isWorthIt && canResume()) {
-      link.freshToken = resume_token;
-      send("resume", {
-        token: link.resumeToken,
-        last_seq: state.chat?.seenSeq ?? 0,
-        ...(state.chat && { chat: state.chat.id }),
-      });
-      return;
-    }
-    link.resumeToken = resume_token || null;
-    link.resumeWindowMs = (Number(resume_window_s) || 0) * 1000;
-    beginAnew();
-  },
-
-  resumed({ state: doing, recovered, resume_token, chat: id, partner, distance }) {
-    link.resumeToken = resume_token;
-    link.lostAt = null;
-    // Somebody was found in the moment in which the connection was lost.
-    if (doing === "chatting" && state.chat?.id !== id) handlers.get("matched")({ chat: id, partner, distance });
-    const { wait, chat } = state;
-    if (wait) {
-      wait.isAnswered = true;
-      // Nobody is looked for any more, or somebody was found: what follows says so.
-      if (doing === "idle" && !chat) send("join", state.criteria);
-      else if (wait.rangeKm !== state.criteria.range_km) send("update", { range_km: state.criteria.range_km });
-    }
-    if (!chat || chat.isOver) return;
-    if (!recovered) remark("Some messages were lost while the connection was gone.");
-    for (const message of chat.sent.values()) {
-      // Should it have arrived after all, the same id shows it once.
-      if (message.seq === null) send("say", { id: message.id, text: message.text });
-    }
   },
 
   waiting({ range_km, waited_ms, nearby, estimate_s, requeued }) {
-    // A `next` that was overtaken by the partner's leaving still begins a new wait.
     if (!state.wait) startWaiting();
     const { isCancelling } = state.wait;
     state.wait = {
@@ -308,41 +139,27 @@ const handlers = new Map(Object.entries({
     };
   },
 
-  matched({ chat, partner, distance }) {
-    const overtookCancel = state.wait?.isCancelling;
-    startChat(chat, partner?.name || null, DISTANCES.get(distance) ?? "somewhere");
-    if (overtookCancel) leave();
+  matched({ id, partner, distance }) {
+    startChat(id, partner.name || null, DISTANCES.get(distance) ?? "somewhere");
   },
 
   said({ seq, text, at }) {
     const { chat } = state;
-    // Below what has been seen: a repetition.
-    if (!chat || chat.isOver || !(seq > chat.seenSeq)) return;
     chat.seenSeq = seq;
-    setPartnerTyping(false);
-    appendMessage({ isOwn: false, text: String(text), at });
+    appendMessage({ isOwn: false, text, at });
     acknowledge();
     if (document.hidden) chat.unreadHidden += 1;
   },
 
-  accepted({ id, seq }) {
-    const message = state.chat?.sent.get(id);
-    if (!message) return;
-    message.seq = seq;
-    mark(message, "sent");
-  },
-
-  delivered({ seq }) {
-    for (const [id, message] of state.chat?.sent ?? []) {
-      if (message.seq === null || message.seq > seq) continue;
-      mark(message, "delivered");
-      // Nothing more can happen to it.
-      state.chat.sent.delete(id);
-    }
+  message(message) {
+    const parts = shown.get(message);
+    if (!parts) return;
+    mark(parts, message.state);
+    if (message.state === "failed" && message.error.code !== "chat_over") offerAgain(parts, message);
   },
 
   typing({ on }) {
-    setPartnerTyping(on === true);
+    if (state.chat) state.chat.isPartnerTyping = on;
   },
 
   partner_away() {
@@ -353,45 +170,44 @@ const handlers = new Map(Object.entries({
     remark(`${partnerName()} is back.`);
   },
 
+  gap() {
+    remark("Some messages were lost while the connection was gone.");
+  },
+
   partner_left({ reason }) {
-    const { chat } = state;
-    if (!chat) return;
-    if (chat.isLeaving === "leave") {
-      showForm(IDLE.get("left"));
-      return;
-    }
     const inWords = PARTNER_LEFT.get(reason) ?? PARTNER_LEFT.get("left");
     endChat(inWords(partnerName()));
+  },
+
+  chat_lost({ reason }) {
+    if (CHAT_LOST.has(reason)) endChat(CHAT_LOST.get(reason));
   },
 
   idle({ reason }) {
     showForm(IDLE.get(reason) ?? "");
   },
 
-  going_away({ reconnect_after_ms }) {
-    const after = Math.max(0, Number(reconnect_after_ms) || 0);
-    link.comeBackAt = performance.now() + after;
-    link.problem = "The server is going away for a while. This page will connect again by itself.";
+  going_away() {
+    problem = "The server is going away for a while. This page will connect again by itself.";
   },
 
-  error(refusal) {
-    const request = typeof refusal.id === "string" ? refusal.id.split("-")[0] : "";
-    if (request === "resume") {
-      link.resumeToken = link.freshToken;
-      beginAnew();
-      return;
-    }
-    if (request === "say") markFailed(refusal.id);
-    if (refusal.code === "wrong_state" && OVERTAKEN.has(request)) return;
-    if (request === "join") showForm("");
+  refused(refusal) {
+    if (["join", "next"].includes(refusal.request) && client.state === "idle") showForm("");
     if (state.wait) state.wait.isCancelling = false;
     if (state.chat) state.chat.isLeaving = null;
     state.error = errorText(refusal);
   },
-}));
+};
+
+for (const [type, handler] of Object.entries(handlers)) {
+  client.on(type, (detail) => {
+    handler(detail);
+    render();
+  });
+}
 
 function errorText({ message, retry_after_ms }) {
-  const text = typeof message === "string" && message ? message : "The server refused that.";
+  const text = message || "The server refused that.";
   const seconds = Math.ceil(Number(retry_after_ms) / 1000);
   return seconds > 0 ? `${text} (Try again in ${seconds} s.)` : text;
 }
@@ -438,7 +254,7 @@ function startWaiting() {
 
 function startChat(id, name, distance) {
   state.wait = null;
-  state.hasChatted = true;
+  state.lastChatId = id;
   state.chat = {
     id,
     name,
@@ -447,10 +263,6 @@ function startChat(id, name, distance) {
     overText: "",
     /** `leave` or `next` once that was sent. */
     isLeaving: null,
-    /** Whether this connection can still say `next`. */
-    isResumable: true,
-    /** Own messages that something can still happen to, by the `id` they were sent with. */
-    sent: new Map(),
     seenSeq: 0,
     acknowledgedSeq: 0,
     unreadHidden: 0,
@@ -463,8 +275,6 @@ function startChat(id, name, distance) {
   // A draft was meant for somebody else.
   $("text").value = "";
   showCount();
-  forgetOwnTyping();
-  setPartnerTyping(false);
   showView("chat");
   $("text").focus();
 }
@@ -476,12 +286,8 @@ function endChat(text) {
   chat.isOver = true;
   chat.overText = text;
   chat.hasNews ||= document.hidden;
-  for (const message of chat.sent.values()) {
-    if (message.seq === null) mark(message, "failed");
-  }
   for (const button of $("log").querySelectorAll(".again")) button.remove();
-  setPartnerTyping(false);
-  forgetOwnTyping();
+  chat.isPartnerTyping = false;
   render();
   // Not on a button: whoever was about to press Enter would otherwise start something unread.
   $("over").focus();
@@ -496,20 +302,14 @@ function join() {
   saveForm();
   state.criteria = criteria;
   startWaiting();
-  lookAgain();
-}
-
-/** Says `join`, now or as soon as there is a connection: the welcome says it then. */
-function lookAgain() {
-  if (!send("join", state.criteria)) connect();
+  client.join(criteria);
   render();
 }
 
 function cancel() {
-  if (state.wait.isCancelling) return;
-  // Without a connection nobody was told anything that had to be taken back.
-  if (send("cancel")) state.wait.isCancelling = true;
-  else showForm(IDLE.get("cancelled"));
+  client.cancel();
+  // Without a connection nobody was told anything that had to be taken back, and that was all.
+  if (state.wait) state.wait.isCancelling = true;
   render();
 }
 
@@ -520,103 +320,60 @@ function changeRange() {
   state.criteria = { ...state.criteria, range_km: rangeKm };
   $("range").value = rangeKm;
   saveForm();
-  // Without a connection it is part of the next `join`.
-  if (!send("update", { range_km: rangeKm })) state.wait.rangeKm = rangeKm;
+  client.update({ range_km: rangeKm });
+  if (client.connection !== "open") state.wait.rangeKm = rangeKm;
   showPressed();
   render();
 }
 
 function next() {
-  const { chat } = state;
-  if (chat.isLeaving) return;
+  if (state.chat.isLeaving) return;
   state.error = "";
-  if (!chat.isOver || chat.isResumable) {
-    if (!send("next")) return;
-    chat.isLeaving = "next";
-  } else {
-    startWaiting();
-    lookAgain();
-  }
+  client.next();
+  // In a chat the server is asked first, if it is there.
+  if (client.state === "waiting") startWaiting();
+  else state.chat.isLeaving = "next";
 }
 
 function leave() {
-  const { chat } = state;
-  if (chat.isLeaving) return;
-  if (send("leave")) chat.isLeaving = "leave";
+  if (state.chat.isLeaving) return;
+  client.leave();
+  if (state.chat) state.chat.isLeaving = "leave";
 }
 
 function say() {
-  const text = $("text").value.toWellFormed?.() ?? $("text").value;
+  const text = $("text").value;
   const { chat } = state;
-  if (chat.isOver || chat.isLeaving || link.lostAt !== null || text.trim() === "") return;
+  // What can't be sent now stays where it can be changed.
+  if (chat.isOver || chat.isLeaving || client.connection !== "open" || text.trim() === "") return;
   if (countChars(text) > textMaxChars()) {
     showCount();
     return;
   }
-  if (byteLength(text) > bytesMax()) {
-    state.error = "This message is too large to be sent.";
+  try {
+    const message = client.say(text);
+    shown.set(message, appendMessage({ isOwn: true, text: message.text, at: message.at }));
+    mark(shown.get(message), message.state);
+  } catch ({ code }) {
+    state.error = code === "too_large" ? "This message is too large to be sent." : "This can’t be sent now. Try again.";
     render();
     return;
   }
-  const id = send("say", { text });
-  if (!id) return;
   state.error = "";
-  const message = appendMessage({ isOwn: true, text, at: Date.now() });
-  chat.sent.set(id, { ...message, id, text, seq: null });
-  mark(chat.sent.get(id), "sending");
   $("text").value = "";
   showCount();
-  stopOwnTyping();
   scrollToEnd();
   $("text").focus();
   render();
 }
 
-/** The same message with the same `id`: should it have arrived after all, it is still shown once. */
-function sayAgain(id) {
-  const { chat } = state;
-  const message = chat?.sent.get(id);
-  if (!message || chat.isOver || !send("say", { id, text: message.text })) return;
+/** The same message: should it have arrived after all, it is still shown once. */
+function sayAgain(message) {
+  if (!state.chat || state.chat.isOver || client.connection !== "open") return;
   state.error = "";
-  mark(message, "sending");
+  client.sayAgain(message);
   $("text").focus();
   render();
-}
-
-// ---- Own and partner's typing ---------------------------------------------------------------------------
-
-const typing = { saidAt: null, pauseTimer: 0, partnerTimer: 0 };
-
-function ownTyping() {
-  if (!state.chat || state.chat.isOver) return;
-  if ($("text").value.trim() === "") {
-    stopOwnTyping();
-    return;
-  }
-  const now = performance.now();
-  if (typing.saidAt === null || now - typing.saidAt > TYPING_REPEAT_MS) {
-    if (send("typing", { on: true })) typing.saidAt = now;
-  }
-  clearTimeout(typing.pauseTimer);
-  typing.pauseTimer = setTimeout(stopOwnTyping, TYPING_PAUSE_MS);
-}
-
-function stopOwnTyping() {
-  const wasTyping = typing.saidAt !== null;
-  forgetOwnTyping();
-  if (wasTyping && state.chat && !state.chat.isOver) send("typing", { on: false });
-}
-
-function forgetOwnTyping() {
-  clearTimeout(typing.pauseTimer);
-  typing.saidAt = null;
-}
-
-function setPartnerTyping(on) {
-  clearTimeout(typing.partnerTimer);
-  if (!state.chat) return;
-  state.chat.isPartnerTyping = on && !state.chat.isOver;
-  if (on) typing.partnerTimer = setTimeout(() => { setPartnerTyping(false); render(); }, TYPING_FORGET_MS);
 }
 
 // ---- The messages ---------------------------------------------------------------------------------------
@@ -661,24 +418,19 @@ function mark(message, to) {
   message.foot.querySelector(".again")?.remove();
 }
 
-function markFailed(id) {
-  const message = state.chat?.sent.get(id);
-  if (!message) return;
-  mark(message, "failed");
-  if (state.chat.isOver) return;
+function offerAgain(parts, message) {
   const again = element("button", "again", "Send again");
   again.type = "button";
-  again.addEventListener("click", () => sayAgain(id));
-  message.foot.append(again);
+  again.addEventListener("click", () => sayAgain(message));
+  parts.foot.append(again);
 }
 
-/** Tells the server what has been shown: in a page that is visible, at the end of the log. */
+/** Tells the server what has been seen: in a page that is visible, at the end of the log. */
 function acknowledge() {
   const { chat } = state;
   if (!chat || chat.isOver || document.hidden || !chat.isAtEnd) return;
-  if (chat.seenSeq > chat.acknowledgedSeq && send("ack", { seq: chat.seenSeq })) {
-    chat.acknowledgedSeq = chat.seenSeq;
-  }
+  chat.acknowledgedSeq = chat.seenSeq;
+  client.acknowledge(chat.seenSeq);
 }
 
 /** A log of another size than the last one seen was moved by that, not by the person. */
@@ -719,17 +471,8 @@ function countChars(text) {
   return [...text].length;
 }
 
-function byteLength(text) {
-  // With room for the rest of the message.
-  return new TextEncoder().encode(JSON.stringify(text)).length + 64;
-}
-
 function textMaxChars() {
   return state.limits?.max_text_chars ?? 2000;
-}
-
-function bytesMax() {
-  return state.limits?.max_message_bytes ?? 8192;
 }
 
 /** How much of the allowed length is used, as soon as it is of interest. */
@@ -919,11 +662,12 @@ function statusText() {
 }
 
 function renderConnection() {
-  const isShown = link.problem !== "" && state.view !== "stopped";
+  const isShown = problem !== "" && state.view !== "stopped";
+  const retryInMs = client.retryInMs;
   $("connection-bar").classList.toggle("is-shown", isShown);
-  setText("connection", isShown ? link.problem : "");
-  $("retry").hidden = !isShown || link.retryAt === null;
-  const seconds = link.retryAt === null ? 0 : Math.ceil((link.retryAt - performance.now()) / 1000);
+  setText("connection", isShown ? problem : "");
+  $("retry").hidden = !isShown || retryInMs === null;
+  const seconds = retryInMs === null ? 0 : Math.ceil(retryInMs / 1000);
   setText("countdown", isShown && seconds > 0 ? `in ${seconds} s` : "");
 }
 
@@ -946,7 +690,7 @@ function renderWaiting() {
   const { wait } = state;
   setText("nearby", wait.nearby);
   setText("estimate", wait.typicalS > 0 ? `It usually takes about ${duration(wait.typicalS)}.` : "");
-  setText("cool-off", state.hasChatted ? "You will not be paired with the same person again right away." : "");
+  setText("cool-off", client.knows(state.lastChatId) ? "You will not be paired with the same person again right away." : "");
   renderClock();
 }
 
@@ -981,7 +725,7 @@ function renderChatActions(chat) {
   // Moving it takes the focus from it, so only when it is elsewhere.
   if ($("next").parentElement !== place) place.prepend($("next"));
   $("next").classList.toggle("primary", chat.isOver);
-  setText("next", !chat.isOver ? "Next" : chat.isResumable ? "Next person" : "Start again");
+  setText("next", !chat.isOver ? "Next" : client.knows(chat.id) ? "Next person" : "Start again");
 }
 
 /** The title tells a person in another tab what has happened here. */
@@ -1010,7 +754,7 @@ function visibilityChanged() {
   if (!document.hidden) {
     if (state.chat) Object.assign(state.chat, { unreadHidden: 0, hasNews: false });
     acknowledge();
-    retryEarly();
+    client.hurry();
   }
   render();
 }
@@ -1043,7 +787,7 @@ function listen() {
   onClick("next", next);
   onClick("leave", leave);
   onClick("change", () => showForm(""));
-  onClick("retry", connect);
+  onClick("retry", () => client.connect());
   onClick("latest", () => {
     scrollToEnd();
     acknowledge();
@@ -1058,18 +802,21 @@ function listen() {
     $(id).addEventListener("input", () => showFieldError(id, ""));
   }
   $("text").addEventListener("keydown", enterSends);
-  $("text").addEventListener("input", () => { showCount(); ownTyping(); });
+  $("text").addEventListener("input", () => {
+    showCount();
+    client.typing($("text").value.trim() !== "");
+  });
   $("log").addEventListener("scroll", logScrolled);
   new ResizeObserver(logResized).observe($("log"));
   document.addEventListener("visibilitychange", visibilityChanged);
-  window.addEventListener("online", retryEarly);
+  window.addEventListener("online", () => client.hurry());
   setInterval(() => {
     if (state.wait) renderClock();
-    if (link.retryAt !== null) renderConnection();
+    if (client.retryInMs !== null) renderConnection();
   }, 1000);
 }
 
 loadForm();
 listen();
 showPressed();
-connect();
+client.connect();

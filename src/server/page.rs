@@ -18,6 +18,11 @@ const FILES: &[(&str, &str, &[u8])] = &[
         include_bytes!("../../web/app.js"),
     ),
     (
+        "/whisperchat.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../../clients/js/whisperchat.js"),
+    ),
+    (
         "/style.css",
         "text/css; charset=utf-8",
         include_bytes!("../../web/style.css"),

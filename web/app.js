@@ -42,6 +42,7 @@ const IDLE = new Map([
   ["gave_up", "Nobody was found in the time you had set."],
   ["expired", "You have waited as long as this server allows. Start again to go on looking."],
 ]);
+const blockedForGood = (who) => `You blocked ${who}. You will not meet again.`;
 const MARKS = new Map([
   ["sending", "sending…"],
   ["sent", "sent"],
@@ -184,7 +185,20 @@ const handlers = {
   },
 
   idle({ reason }) {
-    showForm(IDLE.get(reason) ?? "");
+    // Who has blocked somebody may still report what is to be read there.
+    if (state.chat?.isBlocked) endChat(blockedForGood(partnerName()));
+    else showForm(IDLE.get(reason) ?? "");
+  },
+
+  blocked({ chat: id }) {
+    const { chat } = state;
+    if (chat?.id === id && chat.isOver && chat.overText !== blockedForGood(partnerName())) {
+      remark(blockedForGood(partnerName()));
+    }
+  },
+
+  reported({ chat: id }) {
+    if (state.chat?.id === id) remark(`You reported ${partnerName()}. Thank you.`);
   },
 
   going_away() {
@@ -194,7 +208,11 @@ const handlers = {
   refused(refusal) {
     if (["join", "next"].includes(refusal.request) && client.state === "idle") showForm("");
     if (state.wait) state.wait.isCancelling = false;
-    if (state.chat) state.chat.isLeaving = null;
+    if (state.chat) {
+      state.chat.isLeaving = null;
+      if (refusal.request === "block") state.chat.isBlocked = false;
+      if (refusal.request === "report") state.chat.isReported = false;
+    }
     state.error = errorText(refusal);
   },
 };
@@ -263,6 +281,10 @@ function startChat(id, name, distance) {
     overText: "",
     /** `leave` or `next` once that was sent. */
     isLeaving: null,
+    /** `block` or `report` while that is to be confirmed. */
+    asking: null,
+    isBlocked: false,
+    isReported: false,
     seenSeq: 0,
     acknowledgedSeq: 0,
     unreadHidden: 0,
@@ -374,6 +396,53 @@ function sayAgain(message) {
   client.sayAgain(message);
   $("text").focus();
   render();
+}
+
+// ---- Block and report ---------------------------------------------------------------------------------------
+
+/** Opens the question, or closes it again. */
+function ask(what) {
+  const { chat } = state;
+  chat.asking = chat.asking === what ? null : what;
+  render();
+  // On the question, so that it is read out; its buttons come next.
+  if (chat.asking) $(`${what}-question`).focus();
+}
+
+function neverMind() {
+  const what = state.chat.asking;
+  if (!what) return;
+  state.chat.asking = null;
+  render();
+  $(what).focus();
+}
+
+function block() {
+  const { chat } = state;
+  chat.asking = null;
+  chat.isBlocked = true;
+  state.error = "";
+  finish(client.block(chat.id), "block");
+}
+
+function report(reason) {
+  const { chat } = state;
+  chat.asking = null;
+  chat.isReported = true;
+  state.error = "";
+  finish(client.report(reason, chat.id), "report");
+}
+
+function finish(answer, what) {
+  answer.catch(({ code }) => {
+    // What the server refuses is told like everything that it refuses.
+    if (code !== "lost") return;
+    state.error = `The connection was lost for too long: the server does not know of your ${what}.`;
+    render();
+  });
+  render();
+  // The button that was pressed is gone.
+  $(state.chat.isOver ? "over" : "text").focus();
 }
 
 // ---- The messages ---------------------------------------------------------------------------------------
@@ -715,7 +784,21 @@ function renderChat() {
   $("composer").hidden = chat.isOver;
   $("over").hidden = !chat.isOver;
   setText("over-text", chat.overText);
+  renderSafety(chat);
   renderChatActions(chat);
+}
+
+function renderSafety(chat) {
+  const isKnown = client.knows(chat.id);
+  const isDone = { block: chat.isBlocked, report: chat.isReported };
+  $("safety").hidden = !isKnown || (isDone.block && isDone.report);
+  setText("block-title", `Block ${partnerName()}? The chat ends, and you will never meet again.`);
+  for (const what of ["block", "report"]) {
+    const isAsked = isKnown && chat.asking === what;
+    $(what).hidden = isDone[what];
+    $(what).setAttribute("aria-expanded", String(isAsked));
+    $(`${what}-question`).hidden = !isAsked;
+  }
 }
 
 /** After the chat, Next is what most want: the same button is then down where the thumb is. */
@@ -786,6 +869,14 @@ function listen() {
   onClick("cancel", cancel);
   onClick("next", next);
   onClick("leave", leave);
+  onClick("block", () => ask("block"));
+  onClick("report", () => ask("report"));
+  onClick("block-confirm", block);
+  for (const choice of document.querySelectorAll("[data-reason]")) {
+    choice.addEventListener("click", () => report(choice.dataset.reason));
+  }
+  for (const button of document.querySelectorAll(".never-mind")) button.addEventListener("click", neverMind);
+  $("view-chat").addEventListener("keydown", ({ key }) => { if (key === "Escape") neverMind(); });
   onClick("change", () => showForm(""));
   onClick("retry", () => client.connect());
   onClick("latest", () => {

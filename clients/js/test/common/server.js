@@ -45,8 +45,8 @@ export async function startProxy(test, server) {
     isOpen: true,
     cut() {
       for (const { client, server: upstream } of pairs) {
-        client.resetAndDestroy();
-        upstream.resetAndDestroy();
+        client.destroy();
+        upstream.destroy();
       }
     },
     /** From now on nothing comes through what is connected, in these directions. */
@@ -56,7 +56,7 @@ export async function startProxy(test, server) {
   };
   const listener = net.createServer((client) => {
     if (!proxy.isOpen) {
-      client.resetAndDestroy();
+      client.destroy();
       return;
     }
     const upstream = net.connect(proxy.target.port, "127.0.0.1");

@@ -7,6 +7,7 @@ mod healthcheck;
 mod man;
 mod print_config;
 mod serve;
+mod signals;
 mod supervisor;
 mod swarm;
 

@@ -1,5 +1,6 @@
 //! `whisperchat serve`: runs the server until it is asked to stop.
 
+use super::signals::stop_on_signal;
 use super::{ConfigArgs, supervisor};
 use crate::server::{Inherited, Reloader, Server, log};
 use clap::Args;
@@ -7,7 +8,6 @@ use std::io::Write as _;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -27,7 +27,10 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .block_on(async {
             let server = Server::bind_inherited(config, inherited).await?;
             // Before anybody can know that the server is there, and stop it.
-            let stop = stop_on_signal()?;
+            let stop = stop_on_signal(supervisor::stopping, || {
+                tracing::warn!("stopped at once");
+                log::finish();
+            })?;
             reload_on_signal(args.config, server.reloader())?;
             announce(&server)?;
             supervisor::ready();
@@ -115,30 +118,6 @@ fn reload(args: &ConfigArgs, reloader: &Reloader) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
-fn stop_on_signal() -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        for is_second in [false, true] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if is_second {
-                tracing::warn!("stopped at once");
-                log::finish();
-                std::process::exit(1);
-            }
-            supervisor::stopping();
-            stopping.cancel();
-        }
-    });
-    Ok(stop)
 }
 
 #[cfg(test)]

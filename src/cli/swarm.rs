@@ -3,6 +3,7 @@
 mod progress;
 
 use super::EXIT_USAGE;
+use super::signals::stop_on_signal;
 use crate::swarm::{self, Condition, Machine, Options, Outcome, Plan};
 use anyhow::Context as _;
 use clap::Args;
@@ -11,8 +12,6 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// Where the system keeps which ports it gives to connections.
 const PORTS_FILE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -71,7 +70,7 @@ pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
     // Before the run, so that an hour is not measured in vain.
     let json = options.json.as_deref().map(create).transpose()?;
     let html = options.html.as_deref().map(create).transpose()?;
-    let stop = stop_on_signal()?;
+    let stop = stop_on_signal(|| {}, || {})?;
     let mut progress = Progress::new(&plan);
     let running = swarm::run(&plan, options.server_pid, stop, |moment| {
         progress.show(moment);
@@ -144,25 +143,4 @@ fn report(outcome: &Outcome, json: Option<File>, html: Option<File>) -> anyhow::
     write!(out, "{outcome}")?;
     out.flush()?;
     Ok(())
-}
-
-/// Cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
-fn stop_on_signal() -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        for is_second in [false, true] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if is_second {
-                std::process::exit(1);
-            }
-            stopping.cancel();
-        }
-    });
-    Ok(stop)
 }

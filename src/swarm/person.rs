@@ -106,6 +106,26 @@ pub(super) struct Acquaintance {
 }
 
 impl Scene {
+    /// Nothing has happened yet.
+    pub(super) fn new(plan: Plan, people: People, share: Share, schedule: Schedule) -> Self {
+        Self {
+            plan,
+            people,
+            share,
+            now_ns: 0,
+            schedule,
+            tally: Tally::default(),
+            gauges: Gauges::default(),
+            out: Vec::new(),
+            begin_ns: None,
+            end_ns: u64::MAX,
+            is_over: false,
+            is_clogged: false,
+            acquaintances: Vec::new(),
+            half_told: HashMap::new(),
+        }
+    }
+
     pub(super) fn tag(&self) -> RunTag {
         self.plan.tag
     }

@@ -11,10 +11,9 @@ use crate::swarm::options::Scenario;
 use crate::swarm::people::{Role, rng_of};
 use crate::swarm::person::{Person, Phase, Scene, Step};
 use crate::swarm::schedule::{Arrivals, Due, Entry, Schedule, spread_ns};
-use crate::swarm::tally::{Gauges, Part, Tally};
+use crate::swarm::tally::Part;
 use crate::swarm::violation::Violation;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
@@ -83,22 +82,8 @@ impl Engine {
             let rng = rng_of(plan.seed, share.process, 3);
             Arrivals::new(rate, plan.duration_s, rng)
         });
-        let scene = Scene {
-            people: plan.people(bounds),
-            share,
-            now_ns: 0,
-            schedule,
-            tally: Tally::default(),
-            gauges: Gauges::default(),
-            out: Vec::new(),
-            begin_ns: None,
-            end_ns: u64::MAX,
-            is_over: false,
-            is_clogged: false,
-            acquaintances: Vec::new(),
-            half_told: HashMap::new(),
-            plan,
-        };
+        let people = plan.people(bounds);
+        let scene = Scene::new(plan, people, share, schedule);
         Self(Rc::new(Inner {
             clock,
             state: RefCell::new(State {

@@ -31,22 +31,7 @@ impl Stage {
             processes: 1,
             group: people.group(),
         };
-        let mut scene = Scene {
-            people,
-            share,
-            now_ns: 0,
-            schedule: Schedule::default(),
-            tally: Tally::default(),
-            gauges: Gauges::default(),
-            out: Vec::new(),
-            begin_ns: None,
-            end_ns: u64::MAX,
-            is_over: false,
-            is_clogged: false,
-            acquaintances: Vec::new(),
-            half_told: HashMap::new(),
-            plan,
-        };
+        let mut scene = Scene::new(plan, people, share, Schedule::default());
         let people = (0..4).map(|place| Person::new(place, &scene)).collect();
         scene.now_ns = 1;
         Self { scene, people }

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 pub use admin::{Admin, AdminListen, Secret};
 pub use problem::ConfigError;
+pub(crate) use rates::every;
 pub use rates::{Rate, Rates};
 pub use reload::Change;
 pub use telemetry::Telemetry;

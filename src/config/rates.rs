@@ -45,8 +45,14 @@ impl Rate {
 
     /// How long one use takes to be made good; `None` if there is no limit.
     pub(crate) fn cost(self) -> Option<Duration> {
-        (self.per_minute > 0.0).then(|| Duration::from_secs_f64(60.0 / self.per_minute))
+        every(self.per_minute)
     }
+}
+
+/// After how long something may happen again that may happen so many times a minute; `None`, for 0, if there
+/// is no limit.
+pub(crate) fn every(per_minute: f64) -> Option<Duration> {
+    (per_minute > 0.0).then(|| Duration::from_secs_f64(60.0 / per_minute))
 }
 
 impl Default for Rates {

@@ -5,7 +5,7 @@ use super::http;
 use super::limits::{Guest, Limit, Reception};
 use super::listen::Shared;
 use super::listener::Listener;
-use super::proxy;
+use super::proxy::{self, ProxyError};
 use super::telemetry::Step;
 use crate::config::seconds;
 use std::io;
@@ -84,16 +84,13 @@ where
     let security = &config.security;
     if contains(&security.proxy_protocol_from, guest.address()) {
         let limit = seconds(config.limits.request_head_s);
-        match timeout(limit, proxy::read_header(stream)).await {
-            Ok(Ok(Some(address))) => guest.speaks_for(address),
+        let header = timeout(limit, proxy::read_header(stream)).await;
+        match header.unwrap_or(Err(ProxyError::TooSlow)) {
+            Ok(Some(address)) => guest.speaks_for(address),
             // The proxy looks whether the server lives.
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => {
+            Ok(None) => {}
+            Err(error) => {
                 tracing::debug!(%error, "no PROXY header");
-                shared.rules.hub.refusals.refuse(Limit::Proxy);
-                return None;
-            }
-            Err(_) => {
                 shared.rules.hub.refusals.refuse(Limit::Proxy);
                 return None;
             }

@@ -14,7 +14,7 @@ use super::metrics::Stopwatch;
 use super::outbox::{Outbox, OutboxBounds};
 use super::stalls::Stalls;
 use super::telemetry::{Step, Telemetry};
-use crate::config::{Config, seconds};
+use crate::config::{Config, every, seconds};
 use crate::conversation::{Conversation, ConversationError, Message, Side};
 use crate::dialect::v1::{Welcome, WelcomeLimits};
 use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
@@ -336,7 +336,6 @@ impl Hub {
     fn with(config: &Config, clock: Clock, random: StdRng, telemetry: Telemetry) -> Self {
         let telemetry = Arc::new(telemetry);
         let settings = settings(config);
-        let limits = &config.limits;
         let seq_gaps = Arc::<AtomicU64>::default();
         Self {
             floor: Mutex::new(Floor {
@@ -365,7 +364,7 @@ impl Hub {
                 bytes: config.limits.outbox_bytes,
                 events: config.limits.outbox_events,
             },
-            stalls: Stalls::new(Duration::from_secs(limits.write_stall_s.into())),
+            stalls: Stalls::new(Duration::from_secs(config.limits.write_stall_s.into())),
             refusals: Arc::default(),
             relay: Stopwatch::default(),
             telemetry,
@@ -642,15 +641,6 @@ impl Hub {
     }
 }
 
-/// After how long something may happen again that may happen so many times a minute; 0 times: at any time.
-fn per_minute(times: f64) -> Duration {
-    if times > 0.0 {
-        seconds(60.0 / times)
-    } else {
-        Duration::ZERO
-    }
-}
-
 fn settings(config: &Config) -> Settings {
     let (matching, limits) = (&config.matching, &config.limits);
     Settings {
@@ -665,7 +655,7 @@ fn settings(config: &Config) -> Settings {
         resume_window: Duration::from_secs(limits.resume_window_s.into()),
         away_max: limits.max_away,
         moves_burst: limits.moves_burst,
-        move_every: per_minute(limits.moves_per_minute),
+        move_every: every(limits.moves_per_minute).unwrap_or_default(),
         moves_dry_run: limits.moves_dry_run,
         moves_free_km: limits.moves_free_km,
         reconnect_spread: seconds(limits.reconnect_spread_s),

@@ -31,6 +31,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) enum ProxyError {
     #[error("the connection ended in the PROXY header")]
     Ended(#[from] io::Error),
+    #[error("the PROXY header took too long")]
+    TooSlow,
     #[error("the connection does not begin with a PROXY header of version 1 or 2")]
     NoHeader,
     #[error(

@@ -234,7 +234,10 @@ impl<F: FnMut(&Moment)> Fleet<F> {
             moment.server_cores = cores;
         }
         // Saying goodbye is not part of the picture, and the rates of a second that is mostly that are no rates.
-        if self.end_ns.is_none_or(|end_ns| now_ns < end_ns + SECOND_NS / 4) {
+        if self
+            .end_ns
+            .is_none_or(|end_ns| now_ns < end_ns + SECOND_NS / 4)
+        {
             (self.show)(&moment);
             self.outcome.add_moment(moment);
         }

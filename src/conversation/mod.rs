@@ -106,16 +106,20 @@ impl Conversation {
     ) -> Result<Numbered, ConversationError> {
         self.check_open()?;
         let direction = &mut self.said_by[from as usize];
-        if let Some(seq) = id.and_then(|id| direction.seen.seq_of(id)) {
-            return Ok(Numbered {
-                seq,
-                is_repeated: true,
-            });
-        }
+        let unseen = match id.map(|id| direction.seen.seq_of(id)) {
+            Some(Ok(seq)) => {
+                return Ok(Numbered {
+                    seq,
+                    is_repeated: true,
+                });
+            }
+            Some(Err(unseen)) => Some(unseen),
+            None => None,
+        };
         direction.last_seq += 1;
         let seq = direction.last_seq;
-        if let Some(id) = id {
-            direction.seen.remember(id.clone(), seq);
+        if let Some(unseen) = unseen {
+            direction.seen.remember(unseen, seq);
         }
         if let Some(kept) = &mut direction.kept {
             kept.push(Message {

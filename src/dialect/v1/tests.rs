@@ -487,6 +487,25 @@ fn messages_to_the_client_have_the_fields_of_the_contract() {
 }
 
 #[test]
+fn every_character_is_said_as_json_writes_it() {
+    let blank = "x".repeat(200);
+    for character in (0..=0x2100).filter_map(char::from_u32) {
+        for at in [0, 63, 64, 130, 200] {
+            let mut text = blank.clone();
+            text.insert(at, character);
+            let said = encoded(Outgoing::Said {
+                seq: 7,
+                text: &text,
+                at_ms: 1_785_000_000_123,
+            });
+            let text = serde_json::to_string(&text).unwrap();
+            let written = format!(r#"{{"type":"said","seq":7,"text":{text},"at":1785000000123}}"#);
+            assert_eq!(said, written);
+        }
+    }
+}
+
+#[test]
 fn the_welcome_says_what_is_allowed() {
     let welcome = Welcome {
         auth: None,

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import tables
+from rates import highest
 from rivals import running, servers
 from swarm import Swarm, errors
 
@@ -72,9 +73,6 @@ TEST = Sizes(
     match_ramp_s=1,
     match_s=1,
 )
-
-# A rate counts if it lasted for so many seconds.
-SECONDS_TOGETHER = 3
 
 
 @dataclass
@@ -167,17 +165,6 @@ class Measuring:
             times = seen["times_ms"]["match"]
             if times["count"] > 0:
                 self.figures.match_ms[waiting] = (times["p50"], times["p99"])
-
-
-def highest(seen, rate):
-    """The highest rate that lasted, of the seconds in which the scenario went on."""
-    rates = [moment[rate] for moment in seen["moments"]]
-    spans = range(max(1, len(rates) - SECONDS_TOGETHER + 1))
-    return max((mean(rates[first : first + SECONDS_TOGETHER]) for first in spans), default=None)
-
-
-def mean(numbers):
-    return sum(numbers) / len(numbers)
 
 
 def broken(figures):

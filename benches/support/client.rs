@@ -104,8 +104,26 @@ impl Client {
         self.stream.write_all(MaskedFrame::text(text).bytes())
     }
 
-    /// Reads the next frame, which must be text that begins like this.
+    /// Reads the next frame, which must be text that begins like this. Pings before it are answered.
     pub(crate) fn expect(&mut self, start: &str) -> io::Result<()> {
+        loop {
+            let bytes = self.next_frame()?;
+            let (frame, _) = Received::split(&bytes).expect("the frame is all there");
+            if frame.opcode == PING {
+                let pong = MaskedFrame::new(PONG, frame.payload);
+                self.stream.write_all(pong.bytes())?;
+                continue;
+            }
+            let payload = String::from_utf8_lossy(frame.payload);
+            assert!(
+                frame.opcode == TEXT && payload.starts_with(start),
+                "wanted {start}, got {payload}"
+            );
+            return Ok(());
+        }
+    }
+
+    fn next_frame(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; 2];
         self.stream.read_exact(&mut bytes)?;
         let payload_bytes = match bytes[1] {
@@ -119,13 +137,7 @@ impl Client {
         let head_bytes = bytes.len();
         bytes.resize(head_bytes + payload_bytes, 0);
         self.stream.read_exact(&mut bytes[head_bytes..])?;
-        let (frame, _) = Received::split(&bytes).expect("the frame is all there");
-        let payload = String::from_utf8_lossy(frame.payload);
-        assert!(
-            frame.opcode == TEXT && payload.starts_with(start),
-            "wanted {start}, got {payload}"
-        );
-        Ok(())
+        Ok(bytes)
     }
 
     pub(crate) fn into_stream(self) -> TcpStream {

@@ -4,7 +4,7 @@ mod progress;
 
 use super::EXIT_USAGE;
 use super::signals::stop_on_signal;
-use crate::swarm::{self, Condition, Machine, Options, Outcome, Plan};
+use crate::swarm::{self, Condition, Machine, Options, Outcome, Plan, Tokens};
 use anyhow::Context as _;
 use clap::Args;
 use progress::Progress;
@@ -39,8 +39,8 @@ A file given by --plan has the same options, with _ for - in their names, such a
   messages = \"1000..50000\"
   fail_if = [\"relay.p99>5ms\"]
 
-Exit status: 0 if all was well, 1 if the server broke a promise, a --fail-if holds or there is no server, \
-2 for options that can't be used.";
+Exit status: 0 if all was well, 1 if the server broke a promise, let somebody never in, a --fail-if holds or \
+there is no server, 2 for options that can't be used.";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -60,7 +60,7 @@ pub(super) fn work() -> anyhow::Result<ExitCode> {
 
 pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
     let prepared = prepare(args);
-    let (options, plan, conditions) = match prepared {
+    let (options, plan, tokens, conditions) = match prepared {
         Ok(prepared) => prepared,
         Err(problem) => {
             eprintln!("whisperchat: {problem}");
@@ -72,7 +72,7 @@ pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
     let html = options.html.as_deref().map(create).transpose()?;
     let stop = stop_on_signal(|| {}, || {})?;
     let mut progress = Progress::new(&plan);
-    let running = swarm::run(&plan, options.server_pid, stop, |moment| {
+    let running = swarm::run(&plan, &tokens, options.server_pid, stop, |moment| {
         progress.show(moment);
     });
     let outcome = running.await;
@@ -88,7 +88,7 @@ pub(super) async fn run(args: SwarmArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Everything that can be wrong before a server is asked.
-fn prepare(args: SwarmArgs) -> Result<(Options, Plan, Vec<Condition>), String> {
+fn prepare(args: SwarmArgs) -> Result<(Options, Plan, Tokens, Vec<Condition>), String> {
     let options = match &args.plan {
         Some(file) => args.options.or(read(file)?),
         None => args.options,
@@ -107,13 +107,24 @@ fn prepare(args: SwarmArgs) -> Result<(Options, Plan, Vec<Condition>), String> {
         ports: ports(),
     };
     let plan = Plan::new(&options, machine).map_err(|error| error.to_string())?;
-    Ok((options, plan, conditions))
+    let tokens = match &options.token_file {
+        Some(file) => read_tokens(file)?,
+        None => Tokens::default(),
+    };
+    Ok((options, plan, tokens, conditions))
 }
 
 fn read(file: &Path) -> Result<Options, String> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|error| format!("--plan {name}: {error}"))?;
     toml::from_str(&text).map_err(|error| format!("--plan {name}: {error}"))
+}
+
+fn read_tokens(file: &Path) -> Result<Tokens, String> {
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("--token-file {name}: {error}"))?;
+    text.parse()
+        .map_err(|error| format!("--token-file {name}: {error}"))
 }
 
 /// How many ports the system has for connections from one address to one server.

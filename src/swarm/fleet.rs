@@ -9,9 +9,11 @@ use super::options::Scenario;
 use super::outcome::{Ending, Moment, Outcome, Second, ServerUsage};
 use super::plan::Plan;
 use super::probe::{ProbeError, probe};
+use super::share::Share;
 use super::tally::Gauges;
+use super::tokens::Tokens;
 use super::usage::{Process, Usage};
-use super::worker::Order;
+use super::worker::{Assignment, Order};
 use bottleneck::{bottlenecks, cores};
 use process::{News, Worker, start};
 
@@ -48,17 +50,18 @@ pub enum RunError {
     NoSuchProcess(u32),
 }
 
-/// Runs a plan to its end, or until it is stopped; every second `show` is told what was seen.
+/// Runs a plan to its end, or until it is stopped, with people who show `tokens`; every second `show` is told what was seen.
 ///
 /// # Errors
 /// [`RunError`] if it can't even begin.
 pub async fn run(
     plan: &Plan,
+    tokens: &Tokens,
     server_pid: Option<u32>,
     stop: CancellationToken,
     show: impl FnMut(&Moment),
 ) -> Result<Outcome, RunError> {
-    let bounds = probe(plan).await?;
+    let bounds = probe(plan, tokens).await?;
     let server = match server_pid {
         Some(pid) => Some(Process::of_pid(pid).ok_or(RunError::NoSuchProcess(pid))?),
         None => Process::listening_at(plan.server.address()),
@@ -67,7 +70,18 @@ pub async fn run(
     let clock = Clock::start();
     let mut workers = Vec::new();
     for process in 0..plan.processes {
-        workers.push(start(plan, process, bounds, clock, news.clone()).await?);
+        let assignment = Assignment {
+            plan: plan.clone(),
+            tokens: tokens.clone(),
+            share: Share {
+                process,
+                processes: plan.processes,
+                group: plan.people(bounds).group(),
+            },
+            bounds,
+            clock,
+        };
+        workers.push(start(assignment, news.clone()).await?);
     }
     let usage = server.and_then(Process::usage);
     let fleet = Fleet {

@@ -2,6 +2,7 @@
 
 use super::target::Target;
 use super::wire::Dialect;
+use crate::private::Private;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -76,22 +77,24 @@ pub(super) fn io_kind(error: &io::Error) -> &'static str {
 
 /// Where from and how a connection is made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
+pub(super) struct Way<'a> {
     pub(super) dialect: Dialect,
     pub(super) source: Option<IpAddr>,
     /// Whether the system is to keep little of what is not read.
     pub(super) is_narrow: bool,
+    /// What is shown to a server that asks for tokens.
+    pub(super) token: Option<Private<&'a str>>,
 }
 
 /// Connects and upgrades.
-pub(super) async fn open(target: &Target, way: Way) -> Result<Opened, OpenError> {
+pub(super) async fn open(target: &Target, way: Way<'_>) -> Result<Opened, OpenError> {
     match timeout(CONNECT_MAX, upgrade(target, way)).await {
         Ok(opened) => opened,
         Err(_) => Err(OpenError::Timeout),
     }
 }
 
-async fn upgrade(target: &Target, way: Way) -> Result<Opened, OpenError> {
+async fn upgrade(target: &Target, way: Way<'_>) -> Result<Opened, OpenError> {
     let address = target.address();
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -108,9 +111,12 @@ async fn upgrade(target: &Target, way: Way) -> Result<Opened, OpenError> {
     stream.set_nodelay(true)?;
     let path = target.path(way.dialect.path());
     let host = target.host();
+    let shown = way.token.map_or_else(String::new, |token| {
+        format!("Authorization: Bearer {}\r\n", *token)
+    });
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{shown}\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut early = Vec::with_capacity(512);
@@ -251,6 +257,7 @@ mod tests {
             dialect: Dialect::V1,
             source: Some("127.0.0.7".parse().unwrap()),
             is_narrow: true,
+            token: None,
         };
         let serve = async {
             let (mut stream, from) = listener.accept().await.unwrap();
@@ -293,6 +300,7 @@ mod tests {
             dialect: Dialect::Classic,
             source: None,
             is_narrow: false,
+            token: None,
         };
         let error = open(&target, way).await.unwrap_err();
         assert_eq!(error.kind(), "connect.refused");

@@ -18,7 +18,7 @@
 //! - `letter`, `violation`: messages that tell who may get them, and what is wrong when somebody else does
 //! - `condition`: `match.p99>5ms`
 //!
-//! It knows the wire contract and nothing of the server's insides: from the other rooms it takes only `geo`.
+//! It knows the wire contract and nothing of the server's insides: from the other rooms it takes only `geo` and `private`.
 //! Nothing here is to be used for serving people.
 
 mod alarm;
@@ -42,6 +42,7 @@ mod share;
 mod table;
 mod tally;
 mod target;
+mod tokens;
 mod usage;
 mod violation;
 mod wire;
@@ -58,4 +59,5 @@ pub use probe::ProbeError;
 pub use schedule::{Rate, RateError};
 pub use tally::{Counts, Errors, Gauges, Metric, Violations};
 pub use target::{Target, TargetError};
+pub use tokens::{Tokens, TokensError};
 pub use usage::Usage;

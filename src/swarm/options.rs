@@ -96,6 +96,9 @@ pub struct Options {
     /// The server's process, to read its memory and processor time [default: found by its port, if local]
     #[arg(long, value_name = "PID", help_heading = "Where it runs")]
     pub server_pid: Option<u32>,
+    /// A file with the tokens that people show when they connect, one on each line, taken in turn [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Where it runs")]
+    pub token_file: Option<PathBuf>,
     /// Write the outcome here as JSON
     #[arg(long, value_name = "FILE", help_heading = "What comes out")]
     pub json: Option<PathBuf>,
@@ -105,6 +108,9 @@ pub struct Options {
     /// Exit with 1 if this holds at the end, such as 'match.p99>5ms'; may be repeated
     #[arg(long, value_name = "CONDITION", help_heading = "What comes out")]
     pub fail_if: Vec<String>,
+    /// The server may refuse some of the people: that alone does not fail the run
+    #[arg(long, help_heading = "What comes out")]
+    pub allow_refused: bool,
 }
 
 impl Options {
@@ -116,12 +122,13 @@ impl Options {
                 Self {
                     $($field: self.$field.or(fallback.$field),)*
                     fail_if: [fallback.fail_if, self.fail_if].concat(),
+                    allow_refused: self.allow_refused || fallback.allow_refused,
                 }
             };
         }
         either!(scenario server connections duration ramp arrivals messages bytes classic seed talk
             say_every next patience drop_every drop_share return_within slow_share flood processes
-            sources server_pid json html)
+            sources server_pid token_file json html)
     }
 }
 

@@ -210,11 +210,18 @@ impl Outcome {
         super::page::page(self)
     }
 
-    /// Whether the run shows a failure: a broken promise, a process that ended, a condition that holds.
+    /// Whether the run shows a failure: a broken promise, people who were never let in, a process that ended, a
+    /// condition that holds.
     pub fn has_failed(&self) -> bool {
         self.violations.count > 0
             || self.ending == Ending::Broken
+            || self.has_left_out()
             || self.verdicts.iter().any(|verdict| verdict.holds)
+    }
+
+    /// Whether people were never let in who had to be.
+    pub(super) fn has_left_out(&self) -> bool {
+        self.counts.left_out > 0 && !self.plan.allows_refused
     }
 
     /// Everything, for programs.

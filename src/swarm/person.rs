@@ -161,6 +161,8 @@ pub(super) struct Person {
     /// What resumes their session; empty if there is none.
     token: String,
     tries: u8,
+    /// Has been let in at least once.
+    has_entered: bool,
     /// When the server asked them to come back, if it stops.
     return_after_ms: Option<u64>,
     chat: Option<Box<Chat>>,
@@ -194,6 +196,7 @@ impl Person {
             since_ns: 0,
             token: String::new(),
             tries: 0,
+            has_entered: false,
             return_after_ms: None,
             chat: None,
             parted_ns: 0,

@@ -52,6 +52,8 @@ pub struct Plan {
     /// How many processes share the work.
     pub processes: u32,
     pub(super) sources: Vec<IpAddr>,
+    /// Whether people may be refused without failing the run.
+    pub(super) allows_refused: bool,
     pub(super) tag: RunTag,
 }
 
@@ -179,6 +181,7 @@ impl Plan {
                 .sources
                 .as_ref()
                 .map_or_else(Vec::new, |all| all.0.clone()),
+            allows_refused: options.allow_refused,
             tag: rand::random(),
         })
     }

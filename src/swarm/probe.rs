@@ -5,6 +5,7 @@ use super::link::{self, OpenError, Opened, Way};
 use super::people::Bounds;
 use super::plan::Plan;
 use super::target::Target;
+use super::tokens::Tokens;
 use super::wire::{Dialect, Heard, Welcome};
 use std::io;
 use std::time::Duration;
@@ -80,10 +81,10 @@ pub enum ProbeError {
 ///
 /// # Errors
 /// [`ProbeError`] if it can't be measured like this.
-pub(super) async fn probe(plan: &Plan) -> Result<Bounds, ProbeError> {
+pub(super) async fn probe(plan: &Plan, tokens: &Tokens) -> Result<Bounds, ProbeError> {
     let server = plan.server.to_string();
     let bounds = if plan.classic < 1.0 {
-        let welcome = greeted(&plan.server).await?;
+        let welcome = greeted(&plan.server, tokens).await?;
         if welcome.text_max_chars < plan.bytes_max as u64 {
             return Err(ProbeError::TooLong {
                 server,
@@ -94,11 +95,11 @@ pub(super) async fn probe(plan: &Plan) -> Result<Bounds, ProbeError> {
         bounds_of(&welcome)
     } else {
         // Most of what is known of positions a server tells only in the other dialect, if it has it.
-        let welcome = greeted(&plan.server).await;
+        let welcome = greeted(&plan.server, tokens).await;
         welcome.map_or(Bounds::UNKNOWN, |welcome| bounds_of(&welcome))
     };
     if plan.classic > 0.0 {
-        goodbye(opened(&plan.server, Dialect::Classic).await?).await;
+        goodbye(opened(&plan.server, Dialect::Classic, tokens).await?).await;
     }
     if !plan.people(bounds).are_apart() {
         return Err(ProbeError::TooNear {
@@ -118,11 +119,12 @@ fn bounds_of(welcome: &Welcome<'_>) -> Bounds {
     }
 }
 
-async fn opened(target: &Target, dialect: Dialect) -> Result<Opened, ProbeError> {
+async fn opened(target: &Target, dialect: Dialect, tokens: &Tokens) -> Result<Opened, ProbeError> {
     let way = Way {
         dialect,
         source: None,
         is_narrow: false,
+        token: tokens.of(0),
     };
     let server = || target.to_string();
     link::open(target, way).await.map_err(|error| match error {
@@ -145,8 +147,8 @@ async fn opened(target: &Target, dialect: Dialect) -> Result<Opened, ProbeError>
     })
 }
 
-async fn greeted(target: &Target) -> Result<Welcome<'static>, ProbeError> {
-    let mut opened = opened(target, Dialect::V1).await?;
+async fn greeted(target: &Target, tokens: &Tokens) -> Result<Welcome<'static>, ProbeError> {
+    let mut opened = opened(target, Dialect::V1, tokens).await?;
     let welcome = timeout(WELCOME_MAX, welcome(&mut opened)).await;
     goodbye(opened).await;
     welcome

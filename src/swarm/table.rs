@@ -30,6 +30,7 @@ pub(super) fn counted(outcome: &Outcome) -> Vec<(&'static str, u64)> {
         ("connections cut on purpose", counts.cut),
         ("sessions resumed", counts.resumed),
         ("gave up waiting", counts.gave_up),
+        ("never let in", counts.left_out),
         ("matched across processes", counts.apart),
     ]
     .into_iter()
@@ -101,12 +102,23 @@ impl fmt::Display for Outcome {
             .iter()
             .map(|cores| format!("{cores:.2}"))
             .collect();
-        writeln!(f, "swarm: {} processors, by process", cores.join(", "))?;
+        // There are none of a run that was stopped before it began.
+        if !cores.is_empty() {
+            writeln!(f, "swarm: {} processors, by process", cores.join(", "))?;
+        }
         for remark in &self.remarks {
             writeln!(f, "note: {remark}")?;
         }
         for example in &self.violations.examples {
             writeln!(f, "violation: {example}")?;
+        }
+        if self.has_left_out() {
+            writeln!(
+                f,
+                "FAILED: {} of {} people were never let in; the errors above say how they were refused. If the \
+                 server may do that, say --allow-refused",
+                self.counts.left_out, self.counts.arrivals
+            )?;
         }
         for verdict in &self.verdicts {
             let measured = verdict.measured.as_deref().unwrap_or("nothing to measure");
@@ -124,6 +136,12 @@ impl fmt::Display for Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_was_stopped_before_it_began_names_no_processors() {
+        let table = Outcome::for_tests().to_string();
+        assert!(!table.contains("processors"), "{table}");
+    }
 
     #[test]
     fn a_table_has_what_was_measured_and_leaves_out_what_was_not() {

@@ -142,6 +142,8 @@ pub struct Counts {
     pub cut: u64,
     /// People who went because nobody was there for them.
     pub gave_up: u64,
+    /// People who tried to connect and were never let in.
+    pub left_out: u64,
     /// Pairs whose partners were in different processes, so that only a part of what is checked could be.
     pub apart: u64,
 }
@@ -158,6 +160,7 @@ impl Counts {
             resumed,
             cut,
             gave_up,
+            left_out,
             apart,
         } = self;
         *arrivals += other.arrivals;
@@ -169,6 +172,7 @@ impl Counts {
         *resumed += other.resumed;
         *cut += other.cut;
         *gave_up += other.gave_up;
+        *left_out += other.left_out;
         *apart += other.apart;
     }
 }

@@ -8,6 +8,7 @@ use super::people::Bounds;
 use super::plan::Plan;
 use super::share::Share;
 use super::tally::Part;
+use super::tokens::Tokens;
 use engine::Engine;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -35,6 +36,7 @@ const GOODBYE_MAX_NS: u64 = 2 * SECOND_NS;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Assignment {
     pub(super) plan: Plan,
+    pub(super) tokens: Tokens,
     pub(super) share: Share,
     pub(super) bounds: Bounds,
     pub(super) clock: Clock,

@@ -124,3 +124,20 @@ async fn a_plan_is_read_from_a_file_and_flags_win() {
         ran.stderr
     );
 }
+
+#[tokio::test]
+async fn more_people_than_the_server_admits_fail_the_run_unless_that_is_meant() {
+    let server = Server::start(&[("limits.max_connections", "10")]);
+    let args = ["idle", "--connections", "13", "--duration", "1s"];
+    let ran = Ran::against(server.address(), &args);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    let told = "FAILED: 3 of 13 people were never let in";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert_eq!(ran.count("left_out"), 3);
+    assert_eq!(ran.json["has_failed"], true);
+    let allowed = [&args[..], &["--allow-refused"]].concat();
+    let ran = Ran::against(server.address(), &allowed);
+    ran.assert_all_well();
+    assert_eq!(ran.count("left_out"), 3);
+    assert!(!ran.stdout.contains("FAILED"), "{}", ran.stdout);
+}

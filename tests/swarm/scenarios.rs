@@ -1,7 +1,13 @@
 //! Every scenario against the real server.
 
-use crate::Ran;
 use crate::common::Server;
+use crate::{EXIT_USAGE, Ran};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+use serde_json::json;
+use std::fs;
+use std::time::UNIX_EPOCH;
 
 #[tokio::test]
 async fn hermits_wait_and_are_met_by_nobody() {
@@ -193,4 +199,54 @@ async fn who_does_not_read_slows_nobody_and_fails_nothing() {
     assert!(ran.count("said") > 1000, "{}", ran.stdout);
     let heard = ran.count("heard");
     assert!((100..=200).contains(&heard), "only those who read: {heard}");
+}
+
+/// A token for anybody, signed with a secret (HS256).
+fn token(secret: &str) -> String {
+    let base64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let now_s = UNIX_EPOCH.elapsed().expect("it is after 1970").as_secs();
+    let claims = json!({"sub": "ann", "iss": "test", "aud": "test", "exp": now_s + 600});
+    let head = json!({"alg": "HS256", "typ": "JWT"});
+    let signed = [head, claims].map(|part| base64(part.to_string().as_bytes()));
+    let signed = signed.join(".");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = base64(hmac::sign(&key, signed.as_bytes()).as_ref());
+    format!("{signed}.{signature}")
+}
+
+#[tokio::test]
+async fn people_show_tokens_to_a_server_that_asks_for_them_and_tell_nobody_else() {
+    let folder = tempfile::tempdir().expect("folders can be made");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("files can be written");
+        path.to_str().expect("a plain name").to_owned()
+    };
+    let secret = "a secret of more than thirty-two bytes";
+    let key = file("key", secret);
+    let server = Server::start(&[
+        ("auth.algorithm", "HS256"),
+        ("auth.key", &key),
+        ("auth.issuer", "test"),
+        ("auth.audience", "test"),
+    ]);
+    let args = ["chat", "--connections", "10", "--duration", "1s"];
+    let both = [&args[..], &["--classic", "0.5", "--token-file"]].concat();
+    let token = token(secret);
+    let tokens = file("tokens", &format!("{token}\n"));
+    let ran = Ran::against(server.address(), &[&both[..], &[&tokens]].concat());
+    ran.assert_all_well();
+    assert_eq!(ran.count("matches"), 10);
+    assert!(!ran.json.to_string().contains(&token));
+    let without = Ran::against(server.address(), &[&args[..], &["--classic", "1"]].concat());
+    assert_eq!(without.code, Some(1), "{}", without.stdout);
+    assert!(without.stderr.contains("401"), "{}", without.stderr);
+    let nothing = file("nothing", "\n");
+    let ran = Ran::against(server.address(), &[&both[..], &[&nothing]].concat());
+    assert_eq!(ran.code, Some(EXIT_USAGE));
+    assert!(
+        ran.stderr.contains("there is no token in it"),
+        "{}",
+        ran.stderr
+    );
 }

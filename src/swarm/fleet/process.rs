@@ -1,9 +1,5 @@
 //! A process of a run: from the side of who starts it, and from its own.
 
-use crate::swarm::clock::Clock;
-use crate::swarm::people::Bounds;
-use crate::swarm::plan::Plan;
-use crate::swarm::share::Share;
 use crate::swarm::tally::{Gauges, Part};
 use crate::swarm::worker::{self, Assignment, Order};
 use std::io::{self, Write as _};
@@ -38,13 +34,7 @@ pub(super) struct Worker {
 }
 
 /// Starts a process and hands on what it tells.
-pub(super) async fn start(
-    plan: &Plan,
-    process: u32,
-    bounds: Bounds,
-    clock: Clock,
-    news: mpsc::Sender<News>,
-) -> io::Result<Worker> {
+pub(super) async fn start(assignment: Assignment, news: mpsc::Sender<News>) -> io::Result<Worker> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg(WORKER)
         .stdin(Stdio::piped())
@@ -56,20 +46,10 @@ pub(super) async fn start(
     let no_pipe = || io::Error::other("no pipe to it");
     let mut orders = child.stdin.take().ok_or_else(no_pipe)?;
     let stdout = child.stdout.take().ok_or_else(no_pipe)?;
-    let assignment = Assignment {
-        plan: plan.clone(),
-        share: Share {
-            process,
-            processes: plan.processes,
-            group: plan.people(bounds).group(),
-        },
-        bounds,
-        clock,
-    };
     send(&mut orders, &assignment).await?;
+    let index = assignment.share.process as usize;
     tokio::spawn(async move {
         let mut lines = BufReader::new(stdout).lines();
-        let index = process as usize;
         while let Ok(Some(line)) = lines.next_line().await {
             let Ok(part) = serde_json::from_str(&line) else {
                 break;

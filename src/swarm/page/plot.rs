@@ -64,7 +64,10 @@ impl Axes {
             return None;
         }
         let (from, to) = match scale {
-            Scale::Linear => (0.0, max * 1.05),
+            Scale::Linear => {
+                let step = round_step(max);
+                (0.0, step * (max / step).ceil())
+            }
             Scale::Logarithmic => {
                 let min = values().filter(|value| *value > 0.0).fold(max, f64::min);
                 (
@@ -100,9 +103,7 @@ impl Axes {
     /// Values with a line across the plot.
     fn marks(&self) -> Vec<f64> {
         match self.scale {
-            Scale::Linear => (0..=4)
-                .map(|quarter| self.to * f64::from(quarter) / 4.0)
-                .collect(),
+            Scale::Linear => steps(self.to),
             Scale::Logarithmic => {
                 let decades = (self.to / self.from).log10().round() as i32;
                 (0..=decades)
@@ -137,8 +138,7 @@ pub(super) fn plot(title: &str, lines: &[Line], scale: Scale, out: &mut String) 
             ),
         );
     }
-    for quarter in 0..=4 {
-        let at_s = axes.end_s * f64::from(quarter) / 4.0;
+    for at_s in steps(axes.end_s) {
         let x = axes.x(at_s);
         put(
             out,
@@ -187,20 +187,57 @@ fn path(line: &Line, axes: &Axes) -> String {
     path
 }
 
+/// The distance between round numbers that leaves three to seven of them up to `max`: 1, 2 or 5, and zeros.
+fn round_step(max: f64) -> f64 {
+    let decade = 10_f64.powf((max / 5.0).log10().floor());
+    let within = max / 5.0 / decade;
+    let digit = [1.0, 2.0, 5.0].into_iter().find(|digit| within <= *digit);
+    digit.unwrap_or(10.0) * decade
+}
+
+/// Round numbers from 0 to at most `max`.
+fn steps(max: f64) -> Vec<f64> {
+    let step = round_step(max);
+    let count = (max / step * (1.0 + 1e-9)).floor() as u32;
+    (0..=count).map(|index| step * f64::from(index)).collect()
+}
+
 fn short(value: f64) -> String {
     match value {
-        1e6.. => format!("{:.1}M", value / 1e6),
-        1e4.. => format!("{:.0}k", value / 1e3),
-        10.0.. | 0.0 => format!("{value:.0}"),
-        0.1.. => format!("{value:.1}"),
-        _ => format!("{value:.3}"),
+        1e6.. => format!("{}M", digits(value / 1e6)),
+        1e4.. => format!("{}k", digits(value / 1e3)),
+        _ => digits(value),
     }
+}
+
+/// With three decimals at most, and none that say nothing.
+fn digits(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::swarm::outcome::Quantiles;
+
+    #[test]
+    fn axes_have_round_numbers() {
+        for (max, labels) in [
+            (1.0, "0 0.2 0.4 0.6 0.8 1"),
+            (7.3, "0 2 4 6"),
+            (31.0, "0 10 20 30"),
+            (15_250.0, "0 5000 10k 15k"),
+            (2_600_000.0, "0 1M 2M"),
+        ] {
+            let labelled: Vec<_> = steps(max).into_iter().map(short).collect();
+            assert_eq!(labelled.join(" "), labels, "{max}");
+        }
+        assert_eq!(
+            [0.001, 0.01, 2.5, 100.0].map(short),
+            ["0.001", "0.01", "2.5", "100"]
+        );
+    }
 
     #[test]
     fn a_line_has_gaps_where_nothing_was_measured() {

@@ -11,8 +11,9 @@ use rand::RngExt;
 /// The first wait before somebody comes back whom nobody has cut on purpose; twice as long each time.
 const BACK_OFF_NS: u64 = SECOND_NS / 2;
 
-/// After so many vain attempts nobody tries again.
+/// After so many vain attempts nobody tries again. Who never got in knows sooner that there is no room.
 const TRIES_MAX: u8 = 6;
+const TRIES_MAX_NEW: u8 = 3;
 
 /// How long a server may take to close after it was told so.
 const CLOSE_MAX_NS: u64 = 5 * SECOND_NS;
@@ -47,9 +48,14 @@ impl Person {
             loss.code,
             Some(1002 | 1003 | 1007 | 1008 | 1009 | 4000..=4099)
         );
-        if scene.is_over || must_stop || self.tries > TRIES_MAX {
+        let tries_max = if self.has_entered {
+            TRIES_MAX
+        } else {
+            TRIES_MAX_NEW
+        };
+        if scene.is_over || must_stop || self.tries > tries_max {
             self.forget_session(scene);
-            self.turn(Phase::Gone, scene);
+            self.give_up(scene);
             return Step::Forget;
         }
         let wait_ns = self.return_after_ms.take().map_or_else(
@@ -67,7 +73,7 @@ impl Person {
         let step = match self.phase {
             Phase::Gone | Phase::Closing => return Step::Stay,
             Phase::Absent | Phase::Calling => {
-                self.turn(Phase::Gone, scene);
+                self.give_up(scene);
                 return Step::Forget;
             }
             _ => Step::Close,
@@ -75,6 +81,15 @@ impl Person {
         self.turn(Phase::Closing, scene);
         self.at(scene.now_ns + CLOSE_MAX_NS, Due::Abandon, scene);
         step
+    }
+
+    /// Does not try to connect any more.
+    fn give_up(&mut self, scene: &mut Scene) {
+        // Who was about to try for the first time was not refused.
+        if !self.has_entered && self.tries > 0 {
+            scene.tally.counts.left_out += 1;
+        }
+        self.turn(Phase::Gone, scene);
     }
 
     /// The connection is lost on purpose, as in a storm.
@@ -103,6 +118,7 @@ impl Person {
         let took_ns = scene.now_ns.saturating_sub(self.call_ns);
         scene.tally.time(Metric::Connect, took_ns);
         self.tries = 0;
+        self.has_entered = true;
         if scene.plan.scenario == Scenario::Stadium && scene.begin_ns.is_none() {
             // Who says nothing is sent away, and this is harmless.
             scene.say(self.dialect, Say::Cancel);

@@ -12,6 +12,7 @@ use crate::swarm::people::{Role, rng_of};
 use crate::swarm::person::{Person, Phase, Scene, Step};
 use crate::swarm::schedule::{Arrivals, Due, Entry, Schedule, spread_ns};
 use crate::swarm::tally::Part;
+use crate::swarm::tokens::Tokens;
 use crate::swarm::violation::Violation;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -33,6 +34,7 @@ pub(super) struct Engine(Rc<Inner>);
 
 struct Inner {
     clock: Clock,
+    tokens: Tokens,
     state: RefCell<State>,
     read_buffer: RefCell<Vec<u8>>,
     /// Something is due earlier than the alarm was set for.
@@ -57,6 +59,7 @@ impl Engine {
     pub(super) fn new(assignment: Assignment) -> Self {
         let Assignment {
             plan,
+            tokens,
             share,
             bounds,
             clock,
@@ -86,6 +89,7 @@ impl Engine {
         let scene = Scene::new(plan, people, share, schedule);
         Self(Rc::new(Inner {
             clock,
+            tokens,
             state: RefCell::new(State {
                 scene,
                 people: Vec::new(),

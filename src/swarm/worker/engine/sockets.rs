@@ -26,14 +26,18 @@ impl Engine {
         let Some(Some(person)) = state.people.get(place as usize) else {
             return;
         };
-        let way = Way {
-            dialect: person.dialect(),
-            source: sources.get(number as usize % sources.len().max(1)).copied(),
-            is_narrow: scene.people.role(number) == Role::Idler,
-        };
+        let dialect = person.dialect();
+        let source = sources.get(number as usize % sources.len().max(1)).copied();
+        let is_narrow = scene.people.role(number) == Role::Idler;
         let target = scene.plan.server.clone();
         let engine = self.clone();
         let task = spawn_local(async move {
+            let way = Way {
+                dialect,
+                source,
+                is_narrow,
+                token: engine.0.tokens.of(number),
+            };
             match link::open(&target, way).await {
                 Ok(opened) => {
                     let (reader, writer) = opened.stream.into_split();

@@ -352,6 +352,181 @@ async fn people_are_counted_by_parts_of_the_world_and_few_are_not_told() {
 }
 
 #[tokio::test]
+async fn the_last_hours_are_told_in_steps_to_whoever_comes_later() {
+    let (server, admin) = server(&[("admin.history_step_s", "1")]).await;
+    let Pair { ann, bob: _bob } = Pair::chatting(&server, PARIS).await;
+    ann.close().await;
+    // The steps until all of it is told.
+    let (mut since_ms, mut counted) = (0, [0, 0, 0]);
+    let sum = |column: &Value| -> u64 {
+        let counts = column.as_array().map(Vec::as_slice).unwrap_or_default();
+        counts.iter().filter_map(Value::as_u64).sum()
+    };
+    let mut steps = Value::Null;
+    common::within("steps with all of it", async {
+        while counted != [2, 1, 1] {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let path = format!("/api/history?since_ms={since_ms}");
+            steps = get(admin, &path).await.1;
+            let Some(last) = steps["at_ms"].as_array().expect("a list").last() else {
+                continue;
+            };
+            let last = last.as_u64().expect("a number");
+            assert!(last > since_ms, "{steps}");
+            since_ms = last;
+            for (count, column) in counted.iter_mut().zip([
+                &steps["connections_begun"],
+                &steps["matches"],
+                &steps["ended"]["1000"],
+            ]) {
+                *count += sum(column);
+            }
+        }
+    })
+    .await;
+    // All of it again, and each column as long.
+    let (status, all) = get(admin, "/api/history").await;
+    assert_eq!((status, &all["step_s"]), (200, &json!(1)));
+    assert_eq!(sum(&all["connections_begun"]), 2);
+    assert_eq!(sum(&all["matches"]), 1);
+    let long = all["at_ms"].as_array().expect("a list").len();
+    let matched = all["time_to_match_ms"]["p99"].as_array().expect("a list");
+    assert_eq!(matched.len(), long);
+    assert!(matched.iter().any(Value::is_u64), "{all}");
+    for ended in all["ended"].as_object().expect("an object").values() {
+        assert_eq!(ended.as_array().expect("a list").len(), long);
+    }
+    for query in ["since_ms=soon", "since_ms=-1", "since=1"] {
+        let (status, answer) = get(admin, &format!("/api/history?{query}")).await;
+        assert_eq!(status, 400, "{query}: {answer}");
+        assert!(answer.to_string().contains("since_ms"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn one_session_is_shown_without_who_it_is() {
+    let (server, admin) = server(&[]).await;
+    let mut ann = V1::connect(&server).await;
+    let session = ann.welcome["session"].clone();
+    let path = format!("/api/sessions/{}", session.as_str().expect("a string"));
+    let (status, shown) = get(admin, &path).await;
+    assert_eq!((status, &shown["does"]), (200, &json!("idle")), "{shown}");
+    let named = common::with(join(PARIS, 5.0), json!({"name": "ann-of-paris"}));
+    ann.ask(named, "waiting").await;
+    let (_, shown) = get(admin, &path).await;
+    assert_eq!(
+        (&shown["session"], &shown["does"]),
+        (&session, &json!("waiting"))
+    );
+    assert_eq!(shown["connection"]["dialect"], "v1");
+    assert!(shown["waited_ms"].is_u64(), "{shown}");
+    for personal in [
+        "ann-of-paris",
+        "48.8",
+        "2.35",
+        "127.0.0.1",
+        ann.token.as_str().expect("a token"),
+    ] {
+        assert!(!shown.to_string().contains(personal), "{personal}: {shown}");
+    }
+    let mut bob = V1::connect(&server).await;
+    bob.join(PARIS, 5.0).await;
+    bob.expect("matched").await;
+    ann.expect("matched").await;
+    let (_, shown) = get(admin, &path).await;
+    assert_eq!(
+        (&shown["does"], &shown["chats"]),
+        (&json!("chatting"), &json!(1))
+    );
+    // Its connection breaks: it is away for a while.
+    drop(ann);
+    common::within("it is away", async {
+        while get(admin, &path).await.1["given_up_in_ms"].is_null() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let (_, shown) = get(admin, &path).await;
+    assert_eq!(shown["connection"], Value::Null);
+    assert_eq!(
+        post(admin, &format!("{path}/disconnect"), &json!({}))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(get(admin, &path).await.0, 404);
+    let (status, answer) = get(admin, "/api/sessions/ann").await;
+    assert_eq!(status, 400, "{answer}");
+}
+
+#[tokio::test]
+async fn a_drain_says_how_far_it_is() {
+    let (server, admin) = server(&[("limits.drain_s", "600")]).await;
+    let mut crowd = Vec::new();
+    for _ in 0..3 {
+        crowd.push(V1::connect(&server).await);
+    }
+    assert_eq!(get(admin, "/api/status").await.1["drain"], Value::Null);
+    post(admin, "/api/drain", &json!({})).await;
+    for client in &mut crowd {
+        client.expect("going_away").await;
+    }
+    // Once more changes nothing of what it was at the beginning.
+    let (_, status) = post(admin, "/api/drain", &json!({})).await;
+    assert_eq!(status["drain"]["connections_before"], 3, "{status}");
+    assert!(status["drain"]["lasts_ms"].is_u64(), "{status}");
+    assert_eq!(status["totals"]["connections_begun"], 3);
+    let (_, status) = post(admin, "/api/drain/cancel", &json!({})).await;
+    assert_eq!(status["drain"], Value::Null, "{status}");
+}
+
+#[tokio::test]
+async fn the_board_is_given_to_anybody_and_what_it_asks_for_is_not() {
+    let (_server, admin) = server(&[("admin.token", TOKEN)]).await;
+    let (status, page) = ask(admin, "GET /", &[], "").await;
+    assert_eq!(status, 200);
+    // Everything that the page names is there, and runs under the page's policy.
+    let named: Vec<_> = page
+        .split('"')
+        .filter(|text| text.starts_with('/') && text.contains('.'))
+        .collect();
+    assert!(named.len() >= 5, "{named:?}");
+    for path in named {
+        assert_eq!(
+            ask(admin, &format!("GET {path}"), &[], "").await.0,
+            200,
+            "{path}"
+        );
+    }
+    assert!(
+        !page.contains("style=") && !page.contains("<style"),
+        "{page}"
+    );
+    let (head, _) = Request::get("/").send_to(admin).await;
+    for (name, value) in [
+        (
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; ",
+        ),
+        ("X-Frame-Options", "DENY"),
+        ("Content-Type", "text/html"),
+    ] {
+        let sent = head.header(name).unwrap_or_default();
+        assert!(sent.starts_with(value), "{name}: {sent}");
+    }
+    assert_eq!(ask(admin, "GET /api/history", &[], "").await.0, 401);
+    assert_eq!(ask(admin, "POST /", &[], "").await.0, 401);
+    // Neither another name for this machine nor another page gets as far as that.
+    for header in [("Host", "evil.example"), ("Origin", "https://evil.example")] {
+        assert_eq!(
+            ask(admin, "GET /", &[header], "").await.0,
+            403,
+            "{header:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_description_is_the_one_that_is_checked_in_and_all_of_it_is_served() {
     let (_server, admin) = server(&[]).await;
     let (status, served) = get(admin, "/openapi.json").await;

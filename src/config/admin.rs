@@ -58,14 +58,26 @@ impl From<AdminListen> for String {
     }
 }
 
-/// What operators must show. At most one of the two.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// What operators must show, by at most one of the first two, and what is kept for them to look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
     /// The token, 16…1024 visible ASCII characters.
     pub token: Option<Secret>,
     /// A file that holds the token and nothing else but space around it.
     pub token_file: Option<PathBuf>,
+    /// Over how many seconds each of the figures is counted that are kept for the board, 1…3600.
+    pub history_step_s: u32,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            token: None,
+            token_file: None,
+            history_step_s: 10,
+        }
+    }
 }
 
 impl Admin {

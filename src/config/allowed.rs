@@ -30,6 +30,7 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.heard_within_s", 0.0, 60.0, " seconds"),
     ("matching.confirm_s", 0.1, 60.0, " seconds"),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
+    ("admin.history_step_s", 1.0, 3600.0, " whole seconds"),
     ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("telemetry.sample_ratio", 0.0, 1.0, ""),
     ("telemetry.queue_spans", 1.0, 65_536.0, ""),

@@ -14,6 +14,7 @@
 //! - `pairing`: a match from being found to being shown, or undone
 //! - `chatting`: the end of chats, blocks, reports
 //! - `absence`: connections lost and sessions resumed; the stop
+//! - `portrait`: what operators may know of one session
 
 mod absence;
 mod chatting;
@@ -23,6 +24,7 @@ mod estimate;
 mod event;
 mod machine;
 mod pairing;
+mod portrait;
 mod profile;
 mod session;
 mod tally;
@@ -36,6 +38,7 @@ pub use event::{
     Resumed,
 };
 pub use machine::{Departure, Lobby, Settings};
+pub use portrait::Portrait;
 pub use profile::{Name, Partner, Profile};
 pub use session::{CHATS_REMEMBERED_MAX, ChatId, SessionId, StateName};
 pub use tally::{Broken, Doing, Tally};

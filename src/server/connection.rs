@@ -172,6 +172,7 @@ where
 impl<S> Connection<S> {
     /// The connection, and the bytes that it has yet to receive.
     fn new(begun: Begun<S>, rules: Arc<Rules>) -> (Self, Bytes) {
+        rules.metrics.begun();
         let outbox = rules.hub.connect(begun.dialect, begun.admission);
         let connection = Self {
             stream: begun.stream,

@@ -46,18 +46,18 @@ impl Roster {
         &self.stopping
     }
 
-    /// Sends everybody away, bit by bit, and takes nobody in.
-    pub(super) fn drain(&self, hub: &Hub) -> Result<(), TooLate> {
+    /// Sends everybody away, bit by bit, and takes nobody in. Returns whether that begins now.
+    pub(super) fn drain(&self, hub: &Hub) -> Result<bool, TooLate> {
         let mut duty = self.duty.lock();
         match *duty {
-            Duty::Stopping => return Err(TooLate),
-            Duty::Draining => {}
+            Duty::Stopping => Err(TooLate),
+            Duty::Draining => Ok(false),
             Duty::Serving => {
                 *duty = Duty::Draining;
                 hub.drain();
+                Ok(true)
             }
         }
-        Ok(())
     }
 
     /// Lets those stay who are still there, and others come.

@@ -3,6 +3,7 @@
 //! Locks are taken in this order: the floor, a chat's talk, an outbox. Joins, leaves and matches take the
 //! floor; messages take only their chat's talk. Nothing is held across an await.
 
+mod portrait;
 mod sequence;
 mod simulated;
 
@@ -26,6 +27,7 @@ use crate::lobby::{
 };
 use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
+pub(super) use portrait::{ConnectionPortrait, Portrait};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use sequence::Sequence;
@@ -374,6 +376,11 @@ impl Hub {
 
     pub(super) fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    /// Milliseconds since the Unix epoch, by a clock that never goes back.
+    pub(super) fn epoch_ms(&self) -> u64 {
+        self.clock.epoch_ms()
     }
 
     /// Goes on by these settings, as far as they can change at all.

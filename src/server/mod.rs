@@ -18,7 +18,7 @@
 //! - `liveness`: pings, and who does not answer them
 //! - `stalls`: who takes nothing of what is sent to them
 //! - `hub`: the lobby behind its lock, and the chats
-//! - `admin`: the operators' listener
+//! - `admin`: the operators' listener and their board
 //! - `duty`: whether people are taken in, sent away, or the server stops
 //! - `metrics`: what is counted, and how many ends of connections are logged
 //! - `telemetry`: spans for a collector

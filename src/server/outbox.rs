@@ -338,6 +338,11 @@ impl Outbox {
         self.inner.lock().sleeper = None;
     }
 
+    /// Bytes and events that wait to be sent, or are being sent.
+    pub(super) fn load(&self) -> (usize, usize) {
+        self.inner.lock().load()
+    }
+
     /// The code of the server's decision to end the connection, for a task that can't send at the moment;
     /// if there is none, the task of `cx` is woken when there may be.
     pub(super) fn hang_up_code(&self, cx: &Context<'_>) -> Option<CloseCode> {

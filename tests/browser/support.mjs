@@ -7,7 +7,7 @@ import net from "node:net";
 import path from "node:path";
 import { chromium } from "playwright-core";
 
-const BINARY = process.env.BROWSER_TEST_SERVER ?? "target/release/whisperchat";
+export const BINARY = process.env.BROWSER_TEST_SERVER ?? "target/release/whisperchat";
 const SCREENSHOTS = process.env.BROWSER_TEST_SCREENSHOTS ?? "target/browser";
 
 /** Whatever is waited for comes within this time or not at all. */
@@ -16,7 +16,8 @@ export const LIMIT_MS = 20_000;
 /** What Chromium logs by itself for every connection that is lost; the tests that cut connections expect it. */
 const LOST_CONNECTION = /^(WebSocket connection to|Failed to load resource: net::ERR_CONNECTION)/;
 
-async function freePort() {
+/** A port of this machine that nobody listens at. */
+export async function freePort() {
   const listener = net.createServer().listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address();

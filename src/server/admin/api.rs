@@ -1,15 +1,19 @@
 //! What operators can do.
 
+use super::history::{History, Steps};
 use super::regions::{self, Regions};
 use super::{Problem, Refused, State};
-use crate::lobby::SessionId;
-use crate::server::duty::TooLate;
+use crate::moment::Moment;
+use crate::server::duty::{Duty, TooLate};
+use crate::server::limits::Limit;
 use crate::server::listen::Shared;
 use crate::server::log::{self, LogError};
+use crate::server::metrics::{self, Present};
+use axum::extract;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{self, Path};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Json;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -19,24 +23,59 @@ use utoipa::ToSchema;
 pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     regions: regions::Survey,
+    history: History,
+    /// The last drain that an operator began.
+    drain: Mutex<Option<Begun>>,
+}
+
+/// When a drain began, and how many connections there were.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    at: Moment,
+    connections: usize,
 }
 
 impl Desk {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let step_s = shared.config().admin.history_step_s;
         Self {
             shared,
             regions: regions::Survey::default(),
+            history: History::new(step_s),
+            drain: Mutex::default(),
         }
     }
 
+    /// Counts for the history, for as long as it is polled.
+    pub(super) async fn count(&self) {
+        self.history.run(&self.shared).await;
+    }
+
     fn status(&self) -> Status {
-        let (sessions, waiting) = self.shared.rules.hub.census();
+        let hub = &self.shared.rules.hub;
+        let (_, in_room) = hub.census();
+        let present = Present::of(&self.shared);
+        let is_draining = self.shared.roster.duty() == Duty::Draining;
+        let drain = self.drain.lock().filter(|_| is_draining);
         Status {
             state: State::of(&self.shared),
-            connections: self.shared.connections(),
+            at_ms: hub.epoch_ms(),
+            connections: present.connections,
             connections_max: self.shared.connections_max(),
-            sessions,
-            waiting,
+            sessions: present.sessions,
+            waiting: in_room,
+            doing: Doing {
+                idle: present.idle(),
+                waiting: present.doing.waiting,
+                chatting: present.doing.chatting,
+                away: present.doing.away,
+            },
+            resident_bytes: present.resident_bytes,
+            totals: Totals::of(&self.shared),
+            drain: drain.map(|begun| Drain {
+                lasts_ms: hub.now().millis_since(begun.at),
+                connections_before: begun.connections,
+            }),
             log_lines_dropped: log::dropped_lines(),
         }
     }
@@ -46,6 +85,8 @@ impl Desk {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     state: State,
+    /// When that was, in ms since the Unix epoch.
+    at_ms: u64,
     /// `WebSocket` connections, those that are about to end included.
     connections: usize,
     /// How many there may be.
@@ -54,8 +95,70 @@ pub(super) struct Status {
     sessions: usize,
     /// Sessions that stand in the waiting room.
     waiting: usize,
+    /// All sessions by what they do.
+    doing: Doing,
+    /// Memory in use, in bytes; `null` where the system does not say.
+    resident_bytes: Option<u64>,
+    /// What was counted since the server's start.
+    totals: Totals,
+    /// The drain that goes on, if one does.
+    drain: Option<Drain>,
     /// Lines of the log that nobody read in time.
     log_lines_dropped: u64,
+}
+
+/// Sessions by what they do, those without a connection included.
+#[derive(Debug, Serialize, ToSchema)]
+struct Doing {
+    /// Neither wait nor chat.
+    idle: usize,
+    /// Wait, or are being matched.
+    waiting: usize,
+    /// Are in a chat.
+    chatting: usize,
+    /// Have no connection, whatever they do besides.
+    away: usize,
+}
+
+/// What was counted since the server's start.
+#[derive(Debug, Serialize, ToSchema)]
+struct Totals {
+    /// Connections that have become WebSockets.
+    connections_begun: u64,
+    /// Matches that were shown.
+    matches: u64,
+    /// Text messages from clients.
+    messages: u64,
+    /// Connections that have ended.
+    ended: u64,
+    /// What was refused because it was too much, or because of who asked.
+    refused: u64,
+    /// What would have been refused, but the limit is a dry run.
+    let_pass: u64,
+}
+
+impl Totals {
+    fn of(shared: &Shared) -> Self {
+        let totals = metrics::Totals::of(shared);
+        let sum = |counts: [u64; Limit::ALL.len()]| counts.iter().sum();
+        Self {
+            connections_begun: totals.connections_begun,
+            matches: totals.matches,
+            messages: totals.messages,
+            ended: totals.ended.iter().sum(),
+            refused: sum(totals.refused),
+            let_pass: sum(totals.let_pass),
+        }
+    }
+}
+
+/// How far a drain is.
+#[derive(Debug, Serialize, ToSchema)]
+struct Drain {
+    /// For how long it has gone on.
+    lasts_ms: u64,
+    /// Connections when it began.
+    connections_before: usize,
 }
 
 /// Which lines are logged.
@@ -65,13 +168,6 @@ pub(super) struct Level {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,whisperchat=debug`.
     #[schema(example = "info,whisperchat=debug")]
     level: String,
-}
-
-/// Which session was ended.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Disconnected {
-    /// Its name.
-    session: String,
 }
 
 /// How the server is.
@@ -89,7 +185,13 @@ pub(super) async fn status(desk: extract::State<Arc<Desk>>) -> Json<Status> {
 ))]
 pub(super) async fn drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status>, Problem> {
     let Shared { roster, rules, .. } = &*desk.shared;
-    roster.drain(&rules.hub).map_err(conflict)?;
+    let begun = Begun {
+        at: rules.hub.now(),
+        connections: desk.shared.connections(),
+    };
+    if roster.drain(&rules.hub).map_err(conflict)? {
+        *desk.drain.lock() = Some(begun);
+    }
     let status = desk.status();
     tracing::info!(sessions = status.sessions, "an operator drains the server");
     Ok(Json(status))
@@ -115,36 +217,6 @@ pub(super) async fn cancel_drain(desk: extract::State<Arc<Desk>>) -> Result<Json
 
 fn conflict(error: TooLate) -> Problem {
     Problem::new(StatusCode::CONFLICT, error.to_string())
-}
-
-/// End a session and its connection (4000), and tell its partner (`removed`).
-#[utoipa::path(
-    post,
-    path = "/api/sessions/{session}/disconnect",
-    tag = "steer",
-    params(("session" = String, Path, description = "Its name, as the log of reports has it")),
-    responses(
-        (status = OK, body = Disconnected),
-        (status = BAD_REQUEST, description = "No session was ever named so", body = Refused),
-        (status = NOT_FOUND, description = "It has ended", body = Refused),
-    ),
-)]
-pub(super) async fn disconnect(
-    desk: extract::State<Arc<Desk>>,
-    Path(name): Path<String>,
-) -> Result<Json<Disconnected>, Problem> {
-    let Some(session) = SessionId::parse(&name) else {
-        let message = "a session's name is up to 16 hexadecimal digits, as in `welcome`";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
-    };
-    if !desk.shared.rules.hub.remove(session) {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "there is no such session any more",
-        ));
-    }
-    tracing::info!(%session, "an operator has ended a session");
-    Ok(Json(Disconnected { session: name }))
 }
 
 /// Which lines are logged.
@@ -190,4 +262,35 @@ fn refused(error: &LogError) -> Problem {
 #[utoipa::path(get, path = "/api/regions", tag = "look", responses((status = OK, body = Regions)))]
 pub(super) async fn regions(desk: extract::State<Arc<Desk>>) -> Json<Regions> {
     Json(desk.regions.take(&desk.shared.rules.hub))
+}
+
+/// The figures of the last hours.
+///
+/// They are counted in steps of `admin.history_step_s` seconds, the last 2160 of which are kept.
+#[utoipa::path(
+    get,
+    path = "/api/history",
+    tag = "look",
+    params(("since_ms" = Option<u64>, Query,
+        description = "Only steps that ended after this moment, in ms since the Unix epoch")),
+    responses(
+        (status = OK, body = Steps),
+        (status = BAD_REQUEST, description = "Not such a parameter", body = Refused),
+    ),
+)]
+pub(super) async fn history(
+    desk: extract::State<Arc<Desk>>,
+    uri: Uri,
+) -> Result<Json<Steps>, Problem> {
+    let since_ms = match uri.query() {
+        None | Some("") => Some(0),
+        Some(query) => query
+            .strip_prefix("since_ms=")
+            .and_then(|ms| ms.parse().ok()),
+    };
+    let Some(since_ms) = since_ms else {
+        let message = "the one parameter is `since_ms`, whole milliseconds since the Unix epoch";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+    };
+    Ok(Json(desk.history.since(since_ms)))
 }

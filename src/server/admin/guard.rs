@@ -4,9 +4,10 @@
 //! here: under a name of the page's own that it has point here (DNS rebinding), or by requests that need no
 //! answer (CSRF). So `Host` must name this machine, `Origin` must be this listener's own, and what changes
 //! anything must be JSON, which a page of another origin can't send without asking first. Elsewhere a token is
-//! needed, which no browser sends by itself.
+//! needed, which no browser sends by itself. So the board's own files, in which there is nothing to know, are given
+//! to anybody: the page asks for the token and shows it with each question.
 
-use super::Problem;
+use super::{Problem, board};
 use crate::private::Private;
 use crate::server::http::only;
 use arc_swap::ArcSwapOption;
@@ -63,12 +64,13 @@ impl Guard {
                 return Err(Objection::Origin);
             }
         }
+        let is_reading = matches!(*method, Method::GET | Method::HEAD);
         // Who is on this machine may see whether the server lives.
-        let is_open = self.is_loopback && matches!(uri.path(), "/livez" | "/readyz");
+        let is_open = self.is_loopback && matches!(uri.path(), "/livez" | "/readyz")
+            || is_reading && board::has(uri.path());
         if !is_open && !self.is_token_right(headers) {
             return Err(Objection::Token);
         }
-        let is_reading = matches!(*method, Method::GET | Method::HEAD);
         if !is_reading && !is_json(headers) {
             return Err(Objection::NotJson);
         }

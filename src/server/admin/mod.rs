@@ -1,12 +1,15 @@
 //! The operators' listener: how the server is, and what can be done about it.
 //!
 //! Every request passes the `guard` first. A route and its description in the `OpenAPI` document are one thing:
-//! what is not described is not served.
+//! what is not described is not served, but for the files of the `board`.
 
 mod api;
+mod board;
 mod guard;
+mod history;
 mod probes;
 mod regions;
+mod sessions;
 
 use super::duty::Duty;
 use super::inherited;
@@ -116,16 +119,21 @@ impl Lodge {
     }
 }
 
-/// Serves for as long as it is polled.
+/// Serves, and counts for the board, for as long as it is polled.
 pub(super) async fn serve(lodge: Lodge, shared: Arc<Shared>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let head_timeout = seconds(shared.config().limits.request_head_s);
-    let router = router(shared, lodge.guard);
+    let desk = Arc::new(api::Desk::new(shared));
+    let router = router(Arc::clone(&desk), lodge.guard);
+    tokio::join!(desk.count(), accept(&lodge.listener, &router, head_timeout));
+}
+
+async fn accept(listener: &TcpListener, router: &Router, head_timeout: Duration) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
             return;
         };
-        let Ok((stream, _)) = lodge.listener.accept().await else {
+        let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -179,14 +187,17 @@ fn routes() -> OpenApiRouter<Arc<api::Desk>> {
         .routes(routes!(api::status))
         .routes(routes!(api::drain))
         .routes(routes!(api::cancel_drain))
-        .routes(routes!(api::disconnect))
+        .routes(routes!(api::history))
+        .routes(routes!(sessions::session))
+        .routes(routes!(sessions::disconnect))
         .routes(routes!(api::log_level, api::set_log_level))
         .routes(routes!(api::regions))
 }
 
-fn router(shared: Arc<Shared>, guard: Arc<Guard>) -> Router {
+fn router(desk: Arc<api::Desk>, guard: Arc<Guard>) -> Router {
     let (router, _) = routes().split_for_parts();
     router
+        .merge(board::routes())
         .fallback(async || {
             Problem::new(
                 StatusCode::NOT_FOUND,
@@ -202,7 +213,7 @@ fn router(shared: Arc<Shared>, guard: Arc<Guard>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .layer(middleware::from_fn_with_state(guard, guard::admit))
         .layer(middleware::from_fn(finish))
-        .with_state(Arc::new(api::Desk::new(shared)))
+        .with_state(desk)
 }
 
 /// Sees to it that every request gets an answer, with the headers that every answer has.

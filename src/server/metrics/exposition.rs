@@ -181,6 +181,11 @@ impl Figures {
             &metrics.connection_ms.read(),
             1000.0,
         )?;
+        page.counter(
+            "connections_begun",
+            "Connections that have become WebSockets.",
+            [([].as_slice(), read(&metrics.begun))],
+        )?;
         let mut closes = Vec::new();
         for (by, counts) in ENDED_BY.iter().zip(&metrics.closes) {
             let codes = CLOSE_CODES

@@ -7,6 +7,7 @@
 mod exposition;
 mod histogram;
 mod stopwatch;
+mod totals;
 
 use super::connection::End;
 use super::hub::Hub;
@@ -18,11 +19,12 @@ use std::time::Duration;
 
 pub(super) use exposition::text;
 pub(super) use stopwatch::Stopwatch;
+pub(super) use totals::{ENDS, Present, Totals, end_names};
 
 /// Close codes that are counted on their own. A client can send any number; all others are one.
-const CLOSE_CODES: [u16; 19] = [
+const CLOSE_CODES: [u16; 20] = [
     1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 4000, 4001, 4002, 4100, 4101,
-    4102, 4200, 4201,
+    4102, 4200, 4201, 4202,
 ];
 
 /// Who ended a connection.
@@ -54,6 +56,8 @@ pub(super) struct Metrics {
     message_bytes: Histogram,
     outbox_bytes: Histogram,
     connection_ms: Histogram,
+    /// Connections that have begun.
+    begun: AtomicU64,
     /// By who ended it, then by code; the last is for all other codes.
     closes: [[AtomicU64; CLOSE_CODES.len() + 1]; 3],
     errors: [AtomicU64; ERROR_CODES.len()],
@@ -65,6 +69,7 @@ impl Default for Metrics {
             message_bytes: Histogram::new(MESSAGE_BYTES),
             outbox_bytes: Histogram::new(OUTBOX_BYTES),
             connection_ms: Histogram::new(CONNECTION_MS),
+            begun: AtomicU64::new(0),
             closes: Default::default(),
             errors: Default::default(),
         }
@@ -72,6 +77,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// A connection has begun.
+    pub(super) fn begun(&self) {
+        count(&self.begun);
+    }
+
     /// A text message has come from a client.
     pub(super) fn received(&self, bytes: usize) {
         self.message_bytes.record(bytes as u64);
@@ -204,6 +214,7 @@ mod tests {
             RateLimited,
             GoingAway,
             NoPong,
+            TokenExpired,
         ] {
             assert!(CLOSE_CODES.contains(&code.as_u16()), "{code:?}");
         }

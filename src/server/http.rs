@@ -164,17 +164,40 @@ fn route(
                 Err(refusal) => *refusal,
             }
         }
-        Some(Dialect::V1) => with_header(
-            sentence(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket address."),
-            header::UPGRADE,
-            "websocket",
-        ),
+        Some(Dialect::V1) => why_no_upgrade(request.headers(), shared),
         _ => page_or_not_found(&request),
     }
 }
 
+/// What a request that asks for no upgrade is told: what stands in the way of one, if anything does. Browsers hide from pages
+/// why no WebSocket came about, so the page asks here.
+fn why_no_upgrade(headers: &HeaderMap, shared: &Arc<Shared>) -> Answer {
+    if !is_origin_allowed(headers, &shared.config().security) {
+        return foreign();
+    }
+    if shared.seat().is_none() {
+        return full();
+    }
+    with_header(
+        sentence(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket address."),
+        header::UPGRADE,
+        "websocket",
+    )
+}
+
+fn foreign() -> Answer {
+    let message = "Pages of this origin may not connect to this server.";
+    sentence(StatusCode::FORBIDDEN, message)
+}
+
+fn full() -> Answer {
+    let message = "The server is full or stopping. Try again in a moment.";
+    let refusal = sentence(StatusCode::SERVICE_UNAVAILABLE, message);
+    with_header(refusal, header::RETRY_AFTER, RETRY_AFTER_S)
+}
+
 fn page_or_not_found(request: &Request<Incoming>) -> Answer {
-    let Some(file) = page::file(request.uri().path()) else {
+    let Some(file) = page::file(request.uri().path(), request.headers()) else {
         return sentence(StatusCode::NOT_FOUND, "There is nothing at this address.");
     };
     if matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -220,8 +243,7 @@ fn agree(
     let security = &config.security;
     if !is_origin_allowed(headers, security) {
         refusals.refuse(Limit::Origin);
-        let message = "Pages of this origin may not connect to this server.";
-        return Err(Box::new(sentence(StatusCode::FORBIDDEN, message)));
+        return Err(Box::new(foreign()));
     }
     let subprotocol = match (dialect, offers_v1(headers)) {
         (Dialect::Classic, _) | (Dialect::V1, None) => None,
@@ -238,13 +260,7 @@ fn agree(
     let admission = bearer::admit(request, dialect, verifier.as_deref())?;
     let Some(seat) = shared.seat() else {
         refusals.refuse(Limit::NodeConnections);
-        let message = "The server is full or stopping. Try again in a moment.";
-        let refusal = sentence(StatusCode::SERVICE_UNAVAILABLE, message);
-        return Err(Box::new(with_header(
-            refusal,
-            header::RETRY_AFTER,
-            RETRY_AFTER_S,
-        )));
+        return Err(Box::new(full()));
     };
     let Ok((answer, upgrade)) = upgrade(request) else {
         return bad("This is not a WebSocket handshake.");

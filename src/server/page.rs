@@ -1,42 +1,106 @@
 //! The page at `/`, embedded, with the headers that keep it to itself.
+//!
+//! A file is compressed when it is first asked for, and kept. Its tag is its hash: who has the file already is told
+//! so instead of getting it again.
 
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use http_body_util::Full;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+use ring::digest::{Context, SHA256};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::OnceLock;
 
-/// A file of the page: its path, its type, its content.
-const FILES: &[(&str, &str, &[u8])] = &[
-    (
-        "/",
-        "text/html; charset=utf-8",
-        include_bytes!("../../web/index.html"),
-    ),
-    (
-        "/app.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!("../../web/app.js"),
-    ),
-    (
-        "/whisperchat.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!("../../clients/js/whisperchat.js"),
-    ),
-    (
-        "/style.css",
-        "text/css; charset=utf-8",
-        include_bytes!("../../web/style.css"),
-    ),
-    (
-        "/icon.svg",
-        "image/svg+xml",
-        include_bytes!("../../web/icon.svg"),
-    ),
-];
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const JSON: &str = "application/json";
+const MANIFEST: &str = "application/manifest+json";
+const TEXT: &str = "text/plain; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const PNG: &str = "image/png";
+
+/// A file of the page.
+struct File {
+    path: &'static str,
+    kind: &'static str,
+    content: &'static [u8],
+    prepared: OnceLock<Prepared>,
+}
+
+/// What is sent of a file.
+struct Prepared {
+    plain: Bytes,
+    /// None where it would not be smaller.
+    gzip: Option<Bytes>,
+    tag: HeaderValue,
+}
+
+macro_rules! files {
+    ($($path:literal: $kind:ident from $file:literal,)*) => {
+        [$(File {
+            path: $path,
+            kind: $kind,
+            content: include_bytes!(concat!("../../", $file)),
+            prepared: OnceLock::new(),
+        }),*]
+    };
+}
+
+static FILES: [File; FILE_COUNT] = files! {
+    "/": HTML from "web/index.html",
+    "/style.css": CSS from "web/style.css",
+    "/app.js": JAVASCRIPT from "web/app.js",
+    "/whisperchat.js": JAVASCRIPT from "clients/js/whisperchat.js",
+    "/old-browser.js": JAVASCRIPT from "web/old-browser.js",
+    "/parts/chat.js": JAVASCRIPT from "web/parts/chat.js",
+    "/parts/client.js": JAVASCRIPT from "web/parts/client.js",
+    "/parts/composer.js": JAVASCRIPT from "web/parts/composer.js",
+    "/parts/dom.js": JAVASCRIPT from "web/parts/dom.js",
+    "/parts/form.js": JAVASCRIPT from "web/parts/form.js",
+    "/parts/globe.js": JAVASCRIPT from "web/parts/globe.js",
+    "/parts/log.js": JAVASCRIPT from "web/parts/log.js",
+    "/parts/map.js": JAVASCRIPT from "web/parts/map.js",
+    "/parts/news.js": JAVASCRIPT from "web/parts/news.js",
+    "/parts/offline.js": JAVASCRIPT from "web/parts/offline.js",
+    "/parts/place.js": JAVASCRIPT from "web/parts/place.js",
+    "/parts/range.js": JAVASCRIPT from "web/parts/range.js",
+    "/parts/safety.js": JAVASCRIPT from "web/parts/safety.js",
+    "/parts/state.js": JAVASCRIPT from "web/parts/state.js",
+    "/parts/towns.js": JAVASCRIPT from "web/parts/towns.js",
+    "/parts/trouble.js": JAVASCRIPT from "web/parts/trouble.js",
+    "/parts/waiting.js": JAVASCRIPT from "web/parts/waiting.js",
+    "/parts/where.js": JAVASCRIPT from "web/parts/where.js",
+    "/parts/words.js": JAVASCRIPT from "web/parts/words.js",
+    "/words/de.js": JAVASCRIPT from "web/words/de.js",
+    "/words/en.js": JAVASCRIPT from "web/words/en.js",
+    "/words/fr.js": JAVASCRIPT from "web/words/fr.js",
+    "/towns.txt": TEXT from "web/towns.txt",
+    "/vendor/map-library.js": JAVASCRIPT from "web/vendor/map-library.js",
+    "/vendor/countries-110m.json": JSON from "web/vendor/countries-110m.json",
+    "/vendor/LICENSES.txt": TEXT from "web/vendor/LICENSES.txt",
+    "/manifest.webmanifest": MANIFEST from "web/manifest.webmanifest",
+    "/icon.svg": SVG from "web/icon.svg",
+    "/icon-192.png": PNG from "web/icon-192.png",
+    "/icon-512.png": PNG from "web/icon-512.png",
+    "/icon-maskable-512.png": PNG from "web/icon-maskable-512.png",
+};
+const FILE_COUNT: usize = 36;
+
+/// Keeps the others on the device; so it is none of them, and is told what they are.
+static SERVICE_WORKER: File = File {
+    path: "/sw.js",
+    kind: JAVASCRIPT,
+    content: include_bytes!("../../web/sw.js"),
+    prepared: OnceLock::new(),
+};
 
 /// What the page may do: run its own script, show its own style and images, talk to its own server.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    img-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
 
 /// What the browser may let the page use: where it is, if the person agrees, and nothing else.
 const PERMISSIONS_POLICY: &str = "geolocation=(self), accelerometer=(), camera=(), display-capture=(), \
@@ -76,12 +140,223 @@ pub(super) fn secured(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>
     answer
 }
 
-/// The file at this path, if there is one.
-pub(super) fn file(path: &str) -> Option<Response<Full<Bytes>>> {
-    let (_, kind, content) = FILES.iter().find(|(known, ..)| *known == path)?;
-    let mut response = Response::new(Full::new(Bytes::from_static(content)));
-    *response.status_mut() = StatusCode::OK;
-    let kind = HeaderValue::from_static(kind);
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+/// The file at this path, if there is one, in the form that the request's headers ask for.
+pub(super) fn file(path: &str, asked: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+    let file = FILES.iter().chain([&SERVICE_WORKER]);
+    let file = file.into_iter().find(|file| file.path == path)?;
+    let prepared = file.prepared.get_or_init(|| file.prepare());
+    let mut response = Response::new(Full::default());
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, prepared.tag.clone());
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_name(header::ACCEPT_ENCODING),
+    );
+    if has_already(asked, &prepared.tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Some(response);
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
+    let body = match &prepared.gzip {
+        Some(gzip) if accepts_gzip(asked) => {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            gzip
+        }
+        _ => &prepared.plain,
+    };
+    *response.body_mut() = Full::new(body.clone());
     Some(response)
+}
+
+impl File {
+    fn prepare(&self) -> Prepared {
+        let plain = if self.path == SERVICE_WORKER.path {
+            Bytes::from(service_worker())
+        } else {
+            Bytes::from_static(self.content)
+        };
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish());
+        let gzip = gzip.ok().filter(|gzip| gzip.len() < plain.len());
+        Prepared {
+            gzip: gzip.map(Bytes::from),
+            tag: tag(&plain),
+            plain,
+        }
+    }
+}
+
+/// The worker with the names of all files filled in, and their hash: with other files it is another worker.
+fn service_worker() -> String {
+    let script = String::from_utf8_lossy(SERVICE_WORKER.content);
+    let paths: Vec<String> = FILES
+        .iter()
+        .map(|file| format!("\"{}\"", file.path))
+        .collect();
+    script
+        .replace("VERSION", &hash(FILES.iter().map(|file| file.content)))
+        .replace("FILE_LIST", &paths.join(", "))
+}
+
+/// The same for the plain and the compressed form, so it promises equal content, not equal bytes (RFC 9110,
+/// section 8.8.1).
+fn tag(content: &[u8]) -> HeaderValue {
+    let tag = format!("W/\"{}\"", hash([content]));
+    HeaderValue::try_from(tag).expect("hexadecimal digits can stand in a header")
+}
+
+/// The first half of the parts' SHA-256, in hexadecimal digits.
+fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let digest = context.finish();
+    let mut digits = String::new();
+    for byte in &digest.as_ref()[..16] {
+        // Writing to a string can't fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
+fn has_already(asked: &HeaderMap, tag: &HeaderValue) -> bool {
+    listed(asked, &header::IF_NONE_MATCH).any(|known| known.as_bytes() == tag.as_bytes())
+}
+
+/// Whether `gzip` is named, and not with a weight of nothing.
+fn accepts_gzip(asked: &HeaderMap) -> bool {
+    listed(asked, &header::ACCEPT_ENCODING).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight = weight.trim().trim_start_matches("q=").parse::<f32>();
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_ok_and(|weight| weight > 0.0)
+    })
+}
+
+/// The members of a list that may be spread over several headers.
+fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::GzDecoder;
+    use http_body_util::BodyExt as _;
+    use std::io::Read as _;
+    use std::path::Path;
+
+    /// Everything that the page may load, compressed.
+    const WEIGHT_MAX_BYTES: usize = 250 * 1024;
+
+    fn get(path: &str, asked: &[(HeaderName, &'static str)]) -> (Response<()>, Bytes) {
+        let asked = asked.iter().cloned();
+        let asked = asked.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let answer = file(path, &asked.collect()).expect("there is such a file");
+        let (head, body) = answer.into_parts();
+        let body = futures_util::FutureExt::now_or_never(body.collect());
+        let body = body.expect("it is all there").expect("nothing can fail");
+        (Response::from_parts(head, ()), body.to_bytes())
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_served_as_it_is() {
+        for file in &FILES {
+            let (answer, body) = get(file.path, &[]);
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], file.kind);
+            assert!(!answer.headers().contains_key(header::CONTENT_ENCODING));
+            assert_eq!(body, file.content, "{}", file.path);
+        }
+        assert!(file("/parts", &HeaderMap::new()).is_none());
+        let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+        // The other folders are not the page's alone.
+        for folder in [web.clone(), web.join("parts"), web.join("words")] {
+            assert_all_served(&folder);
+        }
+    }
+
+    /// What is in the folder can be had, but for what others are made of.
+    fn assert_all_served(folder: &Path) {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() && !path.ends_with("icon-maskable.svg") {
+                let content = std::fs::read(&path).unwrap();
+                let mut files = FILES.iter().chain([&SERVICE_WORKER]);
+                let is_served = files.any(|file| file.content == content);
+                assert!(is_served, "{} is not served", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn who_takes_gzip_gets_the_same_compressed() {
+        let mut weight = 0;
+        for file in &FILES {
+            let (answer, body) = get(file.path, &[(header::ACCEPT_ENCODING, "gzip, deflate, br")]);
+            assert_eq!(answer.headers()[header::VARY], "accept-encoding");
+            weight += body.len();
+            if answer.headers().contains_key(header::CONTENT_ENCODING) {
+                let mut plain = Vec::new();
+                GzDecoder::new(&*body).read_to_end(&mut plain).unwrap();
+                assert_eq!(plain, file.content, "{}", file.path);
+            } else {
+                assert!(
+                    file.content.len() < 1024 || file.kind == PNG,
+                    "{}",
+                    file.path
+                );
+            }
+        }
+        assert!(weight <= WEIGHT_MAX_BYTES, "{weight} bytes");
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_ask_for_it() {
+        for (accepted, is_gzip) in [
+            ("gzip", true),
+            ("br;q=1.0, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+            ("identity", false),
+            ("x-gzip-like", false),
+            ("", false),
+        ] {
+            let (answer, _) = get("/", &[(header::ACCEPT_ENCODING, accepted)]);
+            let encoding = answer.headers().contains_key(header::CONTENT_ENCODING);
+            assert_eq!(encoding, is_gzip, "{accepted:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_a_file_already_is_told_so() {
+        let (answer, _) = get("/app.js", &[]);
+        let tag = answer.headers()[header::ETAG].clone();
+        let tags = format!("\"another\", {}", tag.to_str().unwrap());
+        let asked = HeaderMap::from_iter([(header::IF_NONE_MATCH, tags.parse().unwrap())]);
+        let known = file("/app.js", &asked).unwrap();
+        assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(known.headers()[header::ETAG], tag);
+        let other = file("/style.css", &asked).unwrap();
+        assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn the_service_worker_keeps_every_file_and_is_another_with_other_files() {
+        let (_, body) = get("/sw.js", &[]);
+        let script = str::from_utf8(&body).unwrap();
+        for file in &FILES {
+            assert!(
+                script.contains(&format!("\"{}\"", file.path)),
+                "{}",
+                file.path
+            );
+        }
+        let hash_of_all = hash(FILES.iter().map(|file| file.content));
+        assert!(script.contains(&format!("\"whisperchat-{hash_of_all}\"")));
+        assert_ne!(hash([&b"one"[..]]), hash([&b"other"[..]]));
+    }
 }

@@ -53,9 +53,9 @@ inBrowser("a wider range is taken into account while waiting", async ({ server, 
   const bob = await browser.person(server.url);
   // Some 20 km to the east.
   await bob.join({ place: "48.8566, 2.625", range: 50 });
-  await bob.reads("#status", "Looking for someone within 50 km");
-  await ann.page.fill("#wait-range", "50");
-  await ann.page.click("#change-range");
+  await bob.reads("#status", "Looking for someone within 50\u00A0km");
+  await ann.page.fill("#range", "50");
+  await ann.page.click("#change-where");
   await ann.isShown("#view-chat");
   await bob.reads("#distance", "less than 100 km away");
 });
@@ -81,7 +81,7 @@ inBrowser("what can't be right is said beside its field", async ({ server, brows
   await ann.reads("#range-error", "must be a number");
   await ann.reads("#name-error", "At most 32 characters");
   assert.equal(await ann.page.evaluate(() => document.activeElement.id), "place");
-  await ann.page.fill("#place", "nowhere");
+  await ann.page.fill("#place", "48.8");
   await ann.page.click("#join");
   await ann.reads("#place-error", "Two numbers are needed");
 });
@@ -89,7 +89,7 @@ inBrowser("what can't be right is said beside its field", async ({ server, brows
 inBrowser("who may not say where they are is told what to do", async ({ server, browser }) => {
   const ann = await browser.person(server.url, { permissions: [] });
   await ann.page.click("#locate");
-  await ann.reads("#place-note", "or type the place");
+  await ann.reads("#place-note", "or type a town");
   const bob = await browser.person(server.url, {
     permissions: ["geolocation"],
     geolocation: { latitude: 48.8566, longitude: 2.3522 },

@@ -15,7 +15,7 @@ inBrowser("a connection lost over the form comes back by itself", async ({ serve
   const ann = await browser.person(proxy.url, mayLose);
   await ann.reads("#range-hint", "km");
   proxy.close();
-  await ann.reads("#connection", "The connection was lost");
+  await ann.losesConnection();
   proxy.open();
   await ann.reads("#connection", "");
   await ann.join();
@@ -28,7 +28,7 @@ inBrowser("a connection lost while waiting keeps the place", async ({ server, br
   await ann.join({ name: "Ann" });
   await ann.reads("#status", "Looking for someone");
   proxy.close();
-  await ann.reads("#connection", "The connection was lost");
+  await ann.losesConnection();
   await ann.isShown("#view-waiting");
   proxy.open();
   await ann.reads("#status", "Looking for someone");
@@ -45,7 +45,7 @@ inBrowser("a connection lost in a chat loses and repeats nothing", async ({ serv
   await bob.reads("#log", "one");
   proxy.close();
   await bob.reads("#log", "Ann lost the connection and may come back.");
-  await ann.reads("#connection", "The connection was lost");
+  await ann.losesConnection();
   await bob.say("while you were away");
   // What is written meanwhile stays.
   await ann.page.fill("#text", "half a thought");
@@ -61,6 +61,40 @@ inBrowser("a connection lost in a chat loses and repeats nothing", async ({ serv
     assert.equal(shown.length, texts.length, shown.join("|"));
     texts.forEach((text, index) => assert.ok(shown[index].includes(text), shown[index]));
   }
+});
+
+inBrowser("what is said without a connection is queued, and said once it is back", async ({ server, browser, test }) => {
+  const proxy = await Proxy.before(server, test);
+  const [ann, bob] = await chatting(browser, [proxy.url, server.url], mayLose);
+  proxy.close();
+  await ann.losesConnection();
+  const texts = ["first", "second", "third"];
+  for (const text of texts) await ann.say(text);
+  const marks = ann.page.locator(".message.own .mark");
+  assert.deepEqual(await marks.allInnerTexts(), texts.map(() => "sending…"));
+  await ann.page.fill("#text", "half a thought");
+  proxy.open();
+  await bob.reads("#log", "third");
+  await ann.holds(() => [...document.querySelectorAll(".own .mark")].every((mark) => mark.textContent === "delivered"));
+  const shown = await bob.page.locator(".message.partner .message-text").allInnerTexts();
+  assert.deepEqual(shown, texts);
+  assert.equal(await marks.count(), texts.length);
+  assert.equal(await ann.page.inputValue("#text"), "half a thought");
+});
+
+inBrowser("what was queued in a chat that is over is marked as not sent", async ({ server, browser, test }) => {
+  const proxy = await Proxy.before(server, test);
+  const [ann, bob] = await chatting(browser, [proxy.url, server.url], mayLose);
+  proxy.close();
+  await ann.losesConnection();
+  await ann.say("too late");
+  await bob.reads("#log", "Ann lost the connection");
+  await bob.page.click("#leave");
+  await bob.isShown("#view-form");
+  proxy.open();
+  await ann.reads("#over-text", "Bob left the chat.");
+  await ann.reads(".message.own .mark", "not sent");
+  assert.equal(await ann.page.locator(".again").count(), 0);
 });
 
 inBrowser("who comes back to an empty chat is told so", async ({ server, browser, test }) => {
@@ -82,7 +116,7 @@ inBrowser("a server that dies and comes back is found again", async ({ server, b
   await eve.join({ name: "Eve", place: "0, 0" });
   await eve.reads("#status", "Looking for someone");
   await server.kill();
-  for (const person of [ann, bob, eve]) await person.reads("#connection", "connection was lost");
+  for (const person of [ann, bob, eve]) await person.losesConnection();
   await server.start();
   // Nobody remembers them: the chat is over, and who waited waits again.
   for (const person of [ann, bob]) await person.reads("#over-text", "so this chat is over");
@@ -105,9 +139,9 @@ inBrowser("a full server is told from one that is not there", async ({ server, b
   const ann = await browser.person(server.url, mayLose);
   await ann.reads("#range-hint", "km");
   const bob = await browser.person(server.url, { mayLose: true });
-  await bob.reads("#connection", "can’t be reached");
+  await bob.reads("#connection", "The server is full.");
   await bob.isShown("#retry");
   await ann.page.close();
-  await bob.page.click("#retry");
+  await bob.retries();
   await bob.reads("#connection", "");
 }, { WHISPERCHAT_LIMITS__MAX_CONNECTIONS: "1" });

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
+import { get } from "node:http";
 import { after, before, test } from "node:test";
-import { gzipSync } from "node:zlib";
 import { Browser, chatting, withServer } from "./support.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -54,7 +54,19 @@ for (const [screen, options] of Object.entries(SCREENS)) {
       assert.deepEqual(await seriousFaults(ann), [], view);
     };
     await ann.reads("#range-hint", "km");
+    await ann.seesMap();
     await look("form");
+    await ann.page.fill("#place", "pari");
+    await ann.isShown("#towns");
+    await ann.page.keyboard.press("ArrowDown");
+    await look("towns");
+    await ann.page.keyboard.press("Enter");
+    await ann.page.check("#widen");
+    await look("place");
+    await ann.page.fill("#range", "0");
+    await ann.page.click("#join");
+    await ann.reads("#range-error", "must be a number");
+    await look("mistake");
     await ann.join({ name: "Ann" });
     await ann.reads("#status", "Looking for someone");
     await look("waiting");
@@ -105,10 +117,64 @@ inBrowser("everything can be done by the keyboard", async ({ server, browser }) 
   await ann.reads("#status", "You stopped looking.");
 });
 
+/** How many bytes a browser gets for a file. */
+function sizeOf(url) {
+  return new Promise((done, failed) => {
+    get(url, { headers: { "Accept-Encoding": "gzip, deflate, br" } }, async (answer) => {
+      let size = 0;
+      for await (const chunk of answer) size += chunk.length;
+      done(size);
+    }).on("error", failed);
+  });
+}
+
+/**
+ * The longest task of the pages' main threads while something is done, in ms; the shortest of a few tries. What counts is the
+ * time that a thread has worked: that it had to wait for a processor says nothing of the page.
+ */
+async function longestTasks(browser, act) {
+  const longest = [];
+  for (let tried = 0; tried < TRIES; tried += 1) {
+    await browser.chromium.startTracing(undefined, { categories: ["toplevel", "blink.user_timing"] });
+    await act(tried);
+    // The browser has pages of its own, in other processes.
+    for (const { page } of browser.people) await page.evaluate(() => performance.mark("ours"));
+    const { traceEvents } = JSON.parse((await browser.chromium.stopTracing()).toString());
+    const thread = ({ pid, tid }) => `${pid}/${tid}`;
+    const ours = new Set(traceEvents.filter(({ name }) => name === "ours").map(thread));
+    const isTask = ({ name, tdur }) => name === "ThreadControllerImpl::RunTask" && tdur !== undefined;
+    const tasks = traceEvents.filter((event) => isTask(event) && ours.has(thread(event)));
+    assert.ok(tasks.length > 100, `${tasks.length} tasks were seen`);
+    longest.push(Math.max(...tasks.map(({ tdur }) => tdur / 1000)));
+    if (longest.at(-1) <= TASK_MAX_MS) break;
+  }
+  return longest;
+}
+
+inBrowser("map and towns come, turn and are searched without a jerk", async ({ server, browser, test }) => {
+  const longest = await longestTasks(browser, async () => {
+    const person = await browser.person(server.url);
+    const { page } = person;
+    await person.seesMap();
+    await page.locator("#place").pressSequentially("san francisco");
+    await person.isShown("#towns");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    const box = await page.locator("#globe").boundingBox();
+    await page.mouse.move(box.x + 150, box.y + 100);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 60, box.y + 120, { steps: 20 });
+    await page.mouse.up();
+    for (let step = 0; step < 4; step += 1) await page.click("#zoom-out");
+    await page.focus("#range-slider");
+    for (let step = 0; step < 10; step += 1) await page.keyboard.press("ArrowRight");
+  });
+  test.diagnostic(`longest task in ms: ${longest}`);
+  assert.ok(Math.min(...longest) <= TASK_MAX_MS, `tasks of ${longest} ms`);
+});
+
 inBrowser("the page is light and soon usable", async ({ server, browser, test }) => {
-  const bodies = new Map();
   const ann = await browser.person("about:blank");
-  ann.page.on("response", (response) => bodies.set(response.url(), response.body()));
   const times = [];
   for (let tried = 0; tried < TRIES; tried += 1) {
     await ann.page.goto(server.url);
@@ -116,7 +182,10 @@ inBrowser("the page is light and soon usable", async ({ server, browser, test })
     await ann.page.waitForFunction(() => document.querySelector("#range-hint").textContent !== "");
     times.push(await ann.page.evaluate(() => performance.now()));
   }
-  const sizes = (await Promise.all(bodies.values())).map((body) => gzipSync(body).length);
+  // Everything that there is to load, the worker and what it keeps on the device, as it comes from the server.
+  const listed = /FILES = (\[.*\])/.exec(await (await fetch(`${server.url}sw.js`)).text())[1];
+  const paths = [...JSON.parse(listed), "/sw.js"];
+  const sizes = await Promise.all(paths.map((path) => sizeOf(new URL(path, server.url))));
   const weight = sizes.reduce((sum, size) => sum + size, 0);
   test.diagnostic(`${sizes.length} files, ${weight} bytes compressed, usable after ${Math.min(...times)} ms`);
   assert.ok(weight <= WEIGHT_MAX_BYTES, `${weight} bytes compressed`);
@@ -125,15 +194,7 @@ inBrowser("the page is light and soon usable", async ({ server, browser, test })
 
 inBrowser("500 messages come without a jerk", async ({ server, browser, test }) => {
   const [ann, bob] = await chatting(browser, [server.url, server.url]);
-  const longest = [];
-  for (let tried = 0; tried < TRIES; tried += 1) {
-    await ann.page.evaluate(() => {
-      globalThis.longTasks = [];
-      globalThis.observer ??= new PerformanceObserver((list) => {
-        globalThis.longTasks.push(...list.getEntries().map(({ duration }) => duration));
-      });
-      globalThis.observer.observe({ type: "longtask" });
-    });
+  const longest = await longestTasks(browser, async (tried) => {
     for (let said = 1; said <= 500; said += 1) {
       await bob.page.evaluate((text) => {
         document.querySelector("#text").value = text;
@@ -141,9 +202,7 @@ inBrowser("500 messages come without a jerk", async ({ server, browser, test }) 
       }, `message ${said} of try ${tried}`);
     }
     await ann.reads("#log", `message 500 of try ${tried}`);
-    longest.push(await ann.page.evaluate(() => Math.max(0, ...globalThis.longTasks)));
-    if (longest.at(-1) <= TASK_MAX_MS) break;
-  }
+  });
   test.diagnostic(`longest task in ms: ${longest}`);
   assert.ok(Math.min(...longest) <= TASK_MAX_MS, `tasks of ${longest} ms`);
   const shown = await ann.page.locator(".message.partner").count();

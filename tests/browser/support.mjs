@@ -13,8 +13,13 @@ const SCREENSHOTS = process.env.BROWSER_TEST_SCREENSHOTS ?? "target/browser";
 /** Whatever is waited for comes within this time or not at all. */
 export const LIMIT_MS = 20_000;
 
-/** What Chromium logs by itself for every connection that is lost; the tests that cut connections expect it. */
-const LOST_CONNECTION = /^(WebSocket connection to|Failed to load resource: net::ERR_CONNECTION)/;
+/** What Chromium logs by itself for every connection that is lost or refused; the tests that cut connections expect it. */
+const LOST_CONNECTION = new RegExp(
+  "^(WebSocket connection to|Failed to load resource: (net::ERR_|.* status of (403|404|426|429|503)))"
+  + "|^An unknown error occurred when fetching the script"
+  // For a worker whose requests a test could not hold up.
+  + "|^Service Worker registration blocked by Playwright",
+);
 
 /** A port of this machine that nobody listens at. */
 export async function freePort() {
@@ -74,13 +79,17 @@ export class Proxy {
     test.after(() => proxy.end());
     proxy.sockets = new Set();
     proxy.isOpen = true;
+    /** What becomes of what the browser sends. */
+    proxy.rewrite = (chunk) => chunk;
+    proxy.listen = () => {};
     proxy.listener = net.createServer((client) => {
       if (!proxy.isOpen) {
         client.destroy();
         return;
       }
       const upstream = net.connect(server.port, "127.0.0.1");
-      client.pipe(upstream);
+      client.on("data", (chunk) => upstream.write(proxy.rewrite(chunk)));
+      upstream.on("data", (chunk) => proxy.listen(chunk));
       upstream.pipe(client);
       for (const socket of [client, upstream]) {
         proxy.sockets.add(socket);
@@ -125,6 +134,8 @@ export class Browser {
     const args = [
       "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
       "--disable-sync", "--no-first-run",
+      // An address that browsers do not take for a secure one.
+      "--host-resolver-rules=MAP insecure.example 127.0.0.1",
     ];
     browser.chromium = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
     browser.people = [];
@@ -180,6 +191,35 @@ export class Person {
 
   async isShown(selector) {
     await this.page.locator(selector).waitFor({ state: "visible", timeout: LIMIT_MS });
+  }
+
+  /** Until this is so on the page. */
+  async holds(condition, argument) {
+    await this.page.waitForFunction(condition, argument, { timeout: LIMIT_MS });
+  }
+
+  /** Until the page has noticed that there is no connection. What it says of it changes with each attempt. */
+  async losesConnection() {
+    await this.holds(() => document.querySelector("#connection").textContent !== "");
+  }
+
+  /** Tries to connect now, unless the page does so at this moment by itself. */
+  async retries() {
+    await this.page.evaluate(() => document.querySelector("#retry").click());
+  }
+
+  /** The map is loaded after everything else. */
+  async seesMap() {
+    await this.isShown("#map.is-there");
+    await this.holds(() => document.querySelector("#globe").width > 0);
+  }
+
+  /** Has the page believe that the person looks at another window, or at this one again. */
+  async looksAway(isAway) {
+    await this.page.evaluate((isAway) => {
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => isAway });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, isAway);
   }
 
   /** Until this stands somewhere in the element. */

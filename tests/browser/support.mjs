@@ -17,6 +17,8 @@ export const LIMIT_MS = 20_000;
 const LOST_CONNECTION = new RegExp(
   "^(WebSocket connection to|Failed to load resource: (net::ERR_|.* status of (403|404|426|429|503)))"
   + "|^An unknown error occurred when fetching the script"
+  // Of an address that is not secure.
+  + "|^The Cross-Origin-Opener-Policy header has been ignored, because the URL's origin was untrustworthy"
   // For a worker whose requests a test could not hold up.
   + "|^Service Worker registration blocked by Playwright",
 );

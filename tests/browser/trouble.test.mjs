@@ -152,7 +152,7 @@ inBrowser("a position that can't be had is told of, and why", async ({ server, b
   await slow.page.click("#locate");
   await slow.reads("#place-note", "took too long");
 
-  const insecure = await browser.person(server.url.replace("127.0.0.1", "insecure.example"));
+  const insecure = await browser.person(server.url.replace("127.0.0.1", "insecure.example"), mayLose);
   await insecure.page.click("#locate");
   await insecure.reads("#place-note", "only to pages with a secure address (https)");
   await insecure.join();

@@ -35,6 +35,7 @@ fn check(bytes: &mut Unstructured) -> Result<()> {
     let range_km = draw::range_km(bytes)?;
     let grid_km = draw::range_km(bytes)?;
     check_distance(a, b);
+    check_redaction(a);
     let distance_km = earth::geodesic_m(a, b) / 1000.0;
     for range_km in [
         range_km,
@@ -44,6 +45,7 @@ fn check(bytes: &mut Unstructured) -> Result<()> {
     ] {
         if let Ok(range) = Range::from_km(range_km) {
             check_range(a, b, range);
+            assert!(format!("{range:?}").ends_with(" km)"));
         }
     }
     if let Ok(grid) = PrivacyGrid::new(grid_km) {
@@ -101,6 +103,18 @@ fn check_range(a: Degrees, b: Degrees, range: Range) {
     if reach != Reach::Borderline {
         assert_eq!(is_near, reach == Reach::Within, "{a:?} {b:?} {range:?}");
     }
+}
+
+/// Where somebody is can't be printed by accident.
+fn check_redaction(at: Degrees) {
+    let position = Position::from(at);
+    let printed = format!("{position:?} {:?}", Place::new(position));
+    assert!(!printed.contains(|char: char| char.is_ascii_digit()));
+    assert_eq!(PrivacyGrid::OFF.snap(position), position);
+    assert_eq!(
+        PrivacyGrid::new(0.0).map(|grid| grid.cell(position)),
+        Ok(PrivacyGrid::OFF.cell(at.into()))
+    );
 }
 
 fn check_grid(a: Degrees, b: Degrees, grid: PrivacyGrid) {

@@ -92,12 +92,6 @@ impl Place {
     }
 }
 
-impl From<Position> for Place {
-    fn from(position: Position) -> Self {
-        Self::new(position)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -166,6 +166,8 @@ impl World {
         assert!(self.lobby.is_empty());
         assert_eq!(self.waiting_len(), 0);
         assert_eq!(self.lobby.poll_effect(), None);
+        // Nobody is found without being looked at.
+        assert!(self.lobby.looked_at().sum() >= self.chats.len() as u64);
     }
 
     pub(crate) fn waiting_len(&self) -> usize {

@@ -1,0 +1,274 @@
+"""Measures what a crowd costs this server, and prints a table. Called by the script `run` beside it."""
+
+import argparse
+import json
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peers" / "servers"))
+from rivals import Server, free_port, running  # noqa: E402: found by the line above
+from swarm import Swarm, wait_for_crowd  # noqa: E402
+
+# A rate counts if it lasted for so many seconds.
+SECONDS_TOGETHER = 3
+
+# How often is looked whether everybody is gone.
+LOOK_S = 0.01
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything."""
+
+    idle: tuple
+    # Two rounds of the pings, one each 25 s.
+    idle_s: int
+    burst: int
+    chatters: int
+    chat_ramp: str
+    chat_s: int
+    dropped: int
+    newcomers_per_s: int
+    arrivals_ramp: str
+    arrivals_s: int
+    slow: int
+
+
+REAL = Sizes(
+    idle=(2000, 18_000),
+    idle_s=75,
+    burst=15_000,
+    chatters=10_000,
+    chat_ramp="5000..150000",
+    chat_s=30,
+    dropped=10_000,
+    newcomers_per_s=200,
+    arrivals_ramp="1000..10000",
+    arrivals_s=30,
+    slow=1000,
+)
+
+TEST = Sizes(
+    idle=(50, 150),
+    idle_s=1,
+    burst=200,
+    chatters=40,
+    chat_ramp="100..1000",
+    chat_s=2,
+    dropped=100,
+    newcomers_per_s=50,
+    arrivals_ramp="100..400",
+    arrivals_s=3,
+    slow=10,
+)
+
+
+class Bench:
+    """One run of all figures, each on a fresh server."""
+
+    def __init__(self, built, sizes, folder):
+        self.sizes = sizes
+        self.folder = folder
+        self.log = folder / "server.log"
+        self.program = str(built / "release" / "whisperchat")
+        self.swarm = Swarm(self.program, folder)
+        self.violations = 0
+        self.remarks = []
+
+    def server(self, *options):
+        command = (self.program, "serve", "--listen", "127.0.0.1:{port}", *(options or ("--admin-listen", "off")))
+        return running(Server("whisperchat", command, 0, "ping every 25 s"), self.log)
+
+    def run(self, process, scenario, **options):
+        seen = self.swarm.run(process, scenario, **options)
+        self.violations += seen["violations"]["count"]
+        self.remarks += [f"{scenario}: {remark}" for remark in seen["remarks"] + seen["violations"]["examples"]]
+        return seen
+
+    def idle(self):
+        """Memory and processor time of those who wait."""
+        resident = []
+        for connections in self.sizes.idle:
+            ramp = max(1, connections // 2000)
+            with self.server() as process:
+                seen = self.run(process, "idle", connections=connections, duration=self.sizes.idle_s, ramp=ramp)
+            resident.append(seen["moments"][-1]["server_bytes"])
+        few, many = self.sizes.idle
+        yield "resident bytes a waiting connection", "<= 2,048", f"{(resident[1] - resident[0]) / (many - few):,.0f}"
+        yield "processor time a waiting connection, µs/s", "<= 0.7", f"{seen['server']['cores'] * 1e6 / many:.2f}"
+
+    def burst(self):
+        """Everybody connects at once."""
+        with self.server() as process:
+            before = processor_s(process.pid)
+            seen = self.run(process, "idle", connections=self.sizes.burst, duration=1, ramp=1)
+            spent = processor_s(process.pid) - before
+        rate = highest(seen, "connections_per_s", 1)
+        yield "upgrades and joins a second of the server's processor time", ">= 10,000", f"{self.sizes.burst / spent:,.0f}"
+        yield "the same, by the clock, with the generator on the same machine", "", f"{rate:,.0f}"
+
+    def relay(self):
+        """Messages at half of what can be relayed."""
+        chatters = self.sizes.chatters
+        with self.server() as process:
+            seen = self.run(process, "chat", connections=chatters, messages=self.sizes.chat_ramp, duration=self.sizes.chat_s)
+        most = highest(seen, "heard_per_s")
+        with self.server() as process:
+            seen = self.run(process, "chat", connections=chatters, messages=int(most / 2), duration=self.sizes.chat_s)
+        times = seen["times_ms"]["relay"]
+        yield f"messages relayed a second, {chatters:,} connections", "", f"{most:,.0f}"
+        yield f"relay at half of that, {most / 2:,.0f} a second: p50, p99 in ms", "p99 <= 1", f"{times['p50']:.2f}, {times['p99']:.2f}"
+        yield "of that, late by the generator: p99 in ms", "", f"{seen['times_ms']['lag']['p99']:.2f}"
+
+    def drops(self):
+        """A crowd vanishes while others come."""
+        admin = free_port()
+        with self.server("--admin-listen", f"127.0.0.1:{admin}") as process:
+            command, _ = self.swarm.command(process, "idle", {"connections": self.sizes.dropped, "duration": 600})
+            crowd = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+            wait_for_crowd(crowd, self.sizes.dropped)
+            options = {"arrivals": self.sizes.newcomers_per_s, "talk": 1, "duration": 6, "connections": 4000}
+            command, outcome = self.swarm.command(process, "crowd", options)
+            newcomers = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(3)
+            start = time.monotonic()
+            kill_with_children(crowd)
+            # Those who are left are newcomers, of whom there are never so many.
+            while connections(admin) > self.sizes.dropped / 2:
+                time.sleep(LOOK_S)
+            half = time.monotonic() - start
+            few = self.sizes.newcomers_per_s * 4
+            while connections(admin) > few:
+                time.sleep(LOOK_S)
+            gone = time.monotonic() - start
+            newcomers.wait(60)
+            seen = json.loads(outcome.read_text())
+        connect = seen["times_ms"]["connect"]
+        yield f"{self.sizes.dropped:,} connections cut at once: half, all cleaned up after s", "<= 0.5", f"{half:.2f}, {gone:.2f}"
+        yield "connecting meanwhile: p50, p99, most in ms", "p99 <= 20", f"{connect['p50']:.2f}, {connect['p99']:.2f}, {connect['max']:.1f}"
+
+    def arrivals(self):
+        """As many come, are matched and go as can be."""
+        options = {"arrivals": self.sizes.arrivals_ramp, "talk": 0.3, "say-every": 10, "next": 0, "patience": 5}
+        with self.server() as process:
+            seen = self.run(process, "crowd", connections=18_000, duration=self.sizes.arrivals_s, **options)
+        people = highest(seen, "matches_per_s")
+        yield "people matched a second, generator on the same two cores", ">= 5,000", f"{people:,.0f}"
+
+    def slow(self):
+        """Some don't read."""
+        slow = self.sizes.slow
+        p99s = {}
+        # As much is said in both runs, so that what differs is only who reads.
+        flood = 20
+        for share, messages in ((0, (2 + flood) * slow), (0.5, 2 * slow)):
+            with self.server() as process:
+                options = {"connections": 4 * slow, "slow-share": share, "flood": flood, "messages": messages, "duration": 20}
+                if self.sizes is TEST:
+                    options["duration"] = 2
+                seen = self.run(process, "slow", **options)
+            p99s[share] = seen["times_ms"]["relay"]["p99"]
+            if share:
+                grown = max(moment["server_bytes"] for moment in seen["moments"])
+        yield f"relay p99 of those who read, {slow:,} others don't: without, with them in ms", "<= 1.5 ×", (
+            f"{p99s[0]:.2f}, {p99s[0.5]:.2f}: {p99s[0.5] / max(p99s[0], 1e-3):.2f} ×"
+        )
+        yield "resident memory meanwhile, at most, MB", "", f"{grown / 1e6:.0f}"
+
+    def soak(self, duration_s):
+        """People come, talk and go for a long time."""
+        admin = free_port()
+        with self.server("--admin-listen", f"127.0.0.1:{admin}") as process:
+            command, outcome = self.swarm.command(process, "crowd", {"arrivals": 500, "duration": duration_s, "connections": 18_000})
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            looks = []
+            while child.poll() is None:
+                time.sleep(min(10, duration_s / 20))
+                looks.append((process.resident_bytes(), descriptors(process.pid)))
+            seen = json.loads(outcome.read_text())
+        self.violations += seen["violations"]["count"]
+        # The first third is warm-up; the last looks are of a crowd that goes home.
+        steady = looks[len(looks) // 3 : -max(4, len(looks) // 20)]
+        half = len(steady) // 2
+        for what, index in (("resident memory", 0), ("descriptors", 1)):
+            first, second = (mean([look[index] for look in part]) for part in (steady[:half], steady[half:]))
+            yield f"soak, {duration_s} s: {what}, second half against first", "<= 1.02 ×", f"{second / first:.3f} ×"
+        yield "soak: people who came", "", f"{seen['counts']['arrivals']:,}"
+
+
+def processor_s(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def descriptors(pid):
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def connections(admin_port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=10) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith("whisperchat_connections "):
+                return float(line.split()[1])
+    raise RuntimeError("no metric of connections")
+
+
+def kill_with_children(child):
+    """The kernel closes all their sockets; nobody says goodbye."""
+    children = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    for pid in [child.pid, *map(int, children)]:
+        subprocess.run(["kill", f"-{signal.SIGKILL.value}", str(pid)], check=False)
+    child.communicate()
+
+
+def highest(seen, rate, seconds=SECONDS_TOGETHER):
+    rates = [moment[rate] for moment in seen["moments"]]
+    spans = range(max(1, len(rates) - seconds + 1))
+    return max(mean(rates[first : first + seconds]) for first in spans)
+
+
+def mean(numbers):
+    return sum(numbers) / len(numbers)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="benches/server/run", description=__doc__)
+    figures = ("idle", "burst", "relay", "drops", "arrivals", "slow")
+    parser.add_argument("--only", metavar="NAMES", help=f"some of {', '.join(figures)}, separated by commas")
+    parser.add_argument("--soak", metavar="SECONDS", type=lambda text: int(text.rstrip("s")), help="only the soak, so long")
+    parser.add_argument("--test", action="store_true", help="small, only to see that everything works")
+    parser.add_argument("--built", type=Path, required=True, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    names = arguments.only.split(",") if arguments.only else figures
+    unknown = set(names) - set(figures)
+    if unknown:
+        parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(figures)}")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    kept = arguments.built / "server"
+    kept.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept) as folder:
+        bench = Bench(arguments.built, TEST if arguments.test else REAL, Path(folder))
+        print("| figure | target | measured |\n|---|---|---|")
+        soak = [lambda: bench.soak(arguments.soak or 10)] if arguments.soak or arguments.test else []
+        measures = soak if arguments.soak else [getattr(bench, name) for name in names] + soak
+        for measure in measures:
+            print(getattr(measure, "__name__", "measure"), file=sys.stderr, flush=True)
+            for figure in measure():
+                print("| " + " | ".join(figure) + " |", flush=True)
+        for remark in bench.remarks:
+            print(f"- {remark}")
+    if bench.violations:
+        sys.exit(f"{bench.violations} broken promises")
+
+
+main()

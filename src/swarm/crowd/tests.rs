@@ -149,7 +149,7 @@ fn regions_have_their_share_of_the_world() {
     for name in ["Tokyo", "Moscow", "Lima", "Istanbul"] {
         let centre = cities().iter().find(|city| city.name == name).unwrap();
         let centre = Place::new(centre.position);
-        let is_near = |position: Position| is_within(&centre, &position.into(), near);
+        let is_near = |position: Position| is_within(&centre, &Place::new(position), near);
         let living: f64 = cities()
             .iter()
             .filter(|city| is_near(city.position))

@@ -91,7 +91,10 @@ mod tests {
                 .unwrap();
             let expected = Place::new(Position::new(lat, lon).unwrap());
             let near = Range::from_km(10.0).unwrap();
-            assert!(is_within(&Place::new(city.position), &expected, near), "{name}");
+            assert!(
+                is_within(&Place::new(city.position), &expected, near),
+                "{name}"
+            );
         }
     }
 

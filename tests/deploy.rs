@@ -86,7 +86,7 @@ fn the_containers_build_is_given_every_file_that_it_reads() {
     let mut read: Vec<_> = ["Cargo.toml", "Cargo.lock", "src/main.rs", "benches", "web"]
         .map(PathBuf::from)
         .into();
-    let page = text(&root().join("src/server/page.rs"));
+    let page = text(root().join("src/server/page.rs"));
     let files = page
         .split(" from \"")
         .skip(1)

@@ -8,7 +8,9 @@
 //! - `listen`: listening, how many there may be, and the stop
 //! - `accept`: accepting, and serving each connection from its first byte to its last
 //! - `proxy`: who it is that a proxy speaks for
-//! - `http`: routes, the rules of the upgrade, the page
+//! - `http`: routes, the rules of the upgrade
+//! - `page`: the page
+//! - `embedded`: files that are part of the program, as they are sent
 //! - `gate`: which frames a client may send, decided from their headers
 //! - `frames`: whole frames through `fastwebsockets`, in memory
 //! - `text`: text that is not all there yet, checked for UTF-8
@@ -33,6 +35,7 @@ mod auth;
 mod connection;
 mod credentials;
 mod duty;
+mod embedded;
 mod expiry;
 mod frames;
 mod gate;

@@ -1,55 +1,13 @@
-//! The page at `/`, embedded, with the headers that keep it to itself.
-//!
-//! A file is compressed when it is first asked for, and kept. Its tag is its hash: who has the file already is told
-//! so instead of getting it again.
+//! The page at `/`, with the headers that keep it to itself.
 
+use super::embedded::{File, Files, files, hash, kind};
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
-use ring::digest::{Context, SHA256};
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-const JSON: &str = "application/json";
-const MANIFEST: &str = "application/manifest+json";
-const TEXT: &str = "text/plain; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-const PNG: &str = "image/png";
-
-/// A file of the page.
-struct File {
-    path: &'static str,
-    kind: &'static str,
-    content: &'static [u8],
-    prepared: OnceLock<Prepared>,
-}
-
-/// What is sent of a file.
-struct Prepared {
-    plain: Bytes,
-    /// None where it would not be smaller.
-    gzip: Option<Bytes>,
-    tag: HeaderValue,
-}
-
-macro_rules! files {
-    ($($path:literal: $kind:ident from $file:literal,)*) => {
-        [$(File {
-            path: $path,
-            kind: $kind,
-            content: include_bytes!(concat!("../../", $file)),
-            prepared: OnceLock::new(),
-        }),*]
-    };
-}
-
-static FILES: [File; FILE_COUNT] = files! {
+static FILES: Files = files! {
     "/": HTML from "web/index.html",
     "/style.css": CSS from "web/style.css",
     "/app.js": JAVASCRIPT from "web/app.js",
@@ -87,15 +45,21 @@ static FILES: [File; FILE_COUNT] = files! {
     "/icon-512.png": PNG from "web/icon-512.png",
     "/icon-maskable-512.png": PNG from "web/icon-maskable-512.png",
 };
-const FILE_COUNT: usize = 36;
 
-/// Keeps the others on the device; so it is none of them, and is told what they are.
-static SERVICE_WORKER: File = File {
-    path: "/sw.js",
-    kind: JAVASCRIPT,
-    content: include_bytes!("../../web/sw.js"),
-    prepared: OnceLock::new(),
-};
+/// The worker, but for what it is told.
+const SERVICE_WORKER_SCRIPT: &str = include_str!("../../web/sw.js");
+
+/// Keeps the others on the device; so it is none of them, and is told what they are. With other files it is another.
+static SERVICE_WORKER: LazyLock<File> = LazyLock::new(|| {
+    let paths: Vec<String> = FILES
+        .iter()
+        .map(|file| format!("\"{}\"", file.path))
+        .collect();
+    let script = SERVICE_WORKER_SCRIPT
+        .replace("VERSION", &hash(FILES.iter().map(|file| &*file.content)))
+        .replace("FILE_LIST", &paths.join(", "));
+    File::new("/sw.js", kind::JAVASCRIPT, Bytes::from(script))
+});
 
 /// What the page may do: run its own script, show its own style and images, talk to its own server.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -142,104 +106,9 @@ pub(super) fn secured(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>
 
 /// The file at this path, if there is one, in the form that the request's headers ask for.
 pub(super) fn file(path: &str, asked: &HeaderMap) -> Option<Response<Full<Bytes>>> {
-    let file = FILES.iter().chain([&SERVICE_WORKER]);
-    let file = file.into_iter().find(|file| file.path == path)?;
-    let prepared = file.prepared.get_or_init(|| file.prepare());
-    let mut response = Response::new(Full::default());
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, prepared.tag.clone());
-    headers.insert(
-        header::VARY,
-        HeaderValue::from_name(header::ACCEPT_ENCODING),
-    );
-    if has_already(asked, &prepared.tag) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return Some(response);
-    }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-    let body = match &prepared.gzip {
-        Some(gzip) if accepts_gzip(asked) => {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            gzip
-        }
-        _ => &prepared.plain,
-    };
-    *response.body_mut() = Full::new(body.clone());
-    Some(response)
-}
-
-impl File {
-    fn prepare(&self) -> Prepared {
-        let plain = if self.path == SERVICE_WORKER.path {
-            Bytes::from(service_worker())
-        } else {
-            Bytes::from_static(self.content)
-        };
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        let gzip = encoder.write_all(&plain).and_then(|()| encoder.finish());
-        let gzip = gzip.ok().filter(|gzip| gzip.len() < plain.len());
-        Prepared {
-            gzip: gzip.map(Bytes::from),
-            tag: tag(&plain),
-            plain,
-        }
-    }
-}
-
-/// The worker with the names of all files filled in, and their hash: with other files it is another worker.
-fn service_worker() -> String {
-    let script = String::from_utf8_lossy(SERVICE_WORKER.content);
-    let paths: Vec<String> = FILES
-        .iter()
-        .map(|file| format!("\"{}\"", file.path))
-        .collect();
-    script
-        .replace("VERSION", &hash(FILES.iter().map(|file| file.content)))
-        .replace("FILE_LIST", &paths.join(", "))
-}
-
-/// The same for the plain and the compressed form, so it promises equal content, not equal bytes (RFC 9110,
-/// section 8.8.1).
-fn tag(content: &[u8]) -> HeaderValue {
-    let tag = format!("W/\"{}\"", hash([content]));
-    HeaderValue::try_from(tag).expect("hexadecimal digits can stand in a header")
-}
-
-/// The first half of the parts' SHA-256, in hexadecimal digits.
-fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(part);
-    }
-    let digest = context.finish();
-    let mut digits = String::new();
-    for byte in &digest.as_ref()[..16] {
-        // Writing to a string can't fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    digits
-}
-
-fn has_already(asked: &HeaderMap, tag: &HeaderValue) -> bool {
-    listed(asked, &header::IF_NONE_MATCH).any(|known| known.as_bytes() == tag.as_bytes())
-}
-
-/// Whether `gzip` is named, and not with a weight of nothing.
-fn accepts_gzip(asked: &HeaderMap) -> bool {
-    listed(asked, &header::ACCEPT_ENCODING).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let weight = weight.trim().trim_start_matches("q=").parse::<f32>();
-        name.trim().eq_ignore_ascii_case("gzip") && weight.is_ok_and(|weight| weight > 0.0)
-    })
-}
-
-/// The members of a list that may be spread over several headers.
-fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let values = headers.get_all(name).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+    let mut all = FILES.iter().chain([&*SERVICE_WORKER]);
+    let file = all.find(|file| file.path == path)?;
+    Some(file.answer(asked))
 }
 
 #[cfg(test)]
@@ -265,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_file_of_the_page_is_served_as_it_is() {
-        for file in &FILES {
+        for file in &*FILES {
             let (answer, body) = get(file.path, &[]);
             assert_eq!(answer.headers()[header::CONTENT_TYPE], file.kind);
             assert!(!answer.headers().contains_key(header::CONTENT_ENCODING));
@@ -285,8 +154,9 @@ mod tests {
             let path = entry.unwrap().path();
             if path.is_file() && !path.ends_with("icon-maskable.svg") {
                 let content = std::fs::read(&path).unwrap();
-                let mut files = FILES.iter().chain([&SERVICE_WORKER]);
-                let is_served = files.any(|file| file.content == content);
+                let mut served = FILES.iter().map(|file| &*file.content);
+                let is_served = content == SERVICE_WORKER_SCRIPT.as_bytes()
+                    || served.any(|served| served == content);
                 assert!(is_served, "{} is not served", path.display());
             }
         }
@@ -295,7 +165,7 @@ mod tests {
     #[test]
     fn who_takes_gzip_gets_the_same_compressed() {
         let mut weight = 0;
-        for file in &FILES {
+        for file in &*FILES {
             let (answer, body) = get(file.path, &[(header::ACCEPT_ENCODING, "gzip, deflate, br")]);
             assert_eq!(answer.headers()[header::VARY], "accept-encoding");
             weight += body.len();
@@ -305,7 +175,7 @@ mod tests {
                 assert_eq!(plain, file.content, "{}", file.path);
             } else {
                 assert!(
-                    file.content.len() < 1024 || file.kind == PNG,
+                    file.content.len() < 1024 || file.kind == kind::PNG,
                     "{}",
                     file.path
                 );
@@ -348,14 +218,14 @@ mod tests {
     fn the_service_worker_keeps_every_file_and_is_another_with_other_files() {
         let (_, body) = get("/sw.js", &[]);
         let script = str::from_utf8(&body).unwrap();
-        for file in &FILES {
+        for file in &*FILES {
             assert!(
                 script.contains(&format!("\"{}\"", file.path)),
                 "{}",
                 file.path
             );
         }
-        let hash_of_all = hash(FILES.iter().map(|file| file.content));
+        let hash_of_all = hash(FILES.iter().map(|file| &*file.content));
         assert!(script.contains(&format!("\"whisperchat-{hash_of_all}\"")));
         assert_ne!(hash([&b"one"[..]]), hash([&b"other"[..]]));
     }

@@ -2,53 +2,31 @@
 //! asks for as anybody else who has the token.
 
 use super::api::Desk;
+use crate::server::embedded::{Files, files};
 use axum::Router;
-use axum::http::{HeaderName, header};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::routing::get;
 use std::sync::Arc;
 
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-
-/// A file of the board.
-struct File {
-    path: &'static str,
-    kind: &'static str,
-    content: &'static [u8],
-}
-
-macro_rules! files {
-    ($($path:literal: $kind:ident from $file:literal,)*) => {
-        &[$(File {
-            path: $path,
-            kind: $kind,
-            content: include_bytes!(concat!("../../../web/", $file)),
-        }),*]
-    };
-}
-
-const FILES: &[File] = files! {
-    "/": HTML from "board/index.html",
-    "/board.css": CSS from "board/board.css",
-    "/board.js": JAVASCRIPT from "board/board.js",
-    "/dom.js": JAVASCRIPT from "board/dom.js",
-    "/drain.js": JAVASCRIPT from "board/drain.js",
-    "/figures.js": JAVASCRIPT from "board/figures.js",
-    "/history.js": JAVASCRIPT from "board/history.js",
-    "/map.js": JAVASCRIPT from "board/map.js",
-    "/plots.js": JAVASCRIPT from "board/plots.js",
-    "/search.js": JAVASCRIPT from "board/search.js",
-    "/server.js": JAVASCRIPT from "board/server.js",
-    "/words.js": JAVASCRIPT from "board/words.js",
-    "/icon.svg": SVG from "icon.svg",
-    "/vendor/uplot.js": JAVASCRIPT from "vendor/uplot.js",
-    "/vendor/uplot.css": CSS from "vendor/uplot.css",
-    "/vendor/countries-110m.json": JSON from "vendor/countries-110m.json",
-    "/vendor/board-licences.txt": TEXT from "vendor/board-licences.txt",
+static FILES: Files = files! {
+    "/": HTML from "web/board/index.html",
+    "/board.css": CSS from "web/board/board.css",
+    "/board.js": JAVASCRIPT from "web/board/board.js",
+    "/dom.js": JAVASCRIPT from "web/board/dom.js",
+    "/drain.js": JAVASCRIPT from "web/board/drain.js",
+    "/figures.js": JAVASCRIPT from "web/board/figures.js",
+    "/history.js": JAVASCRIPT from "web/board/history.js",
+    "/map.js": JAVASCRIPT from "web/board/map.js",
+    "/plots.js": JAVASCRIPT from "web/board/plots.js",
+    "/search.js": JAVASCRIPT from "web/board/search.js",
+    "/server.js": JAVASCRIPT from "web/board/server.js",
+    "/words.js": JAVASCRIPT from "web/board/words.js",
+    "/icon.svg": SVG from "web/icon.svg",
+    "/vendor/uplot.js": JAVASCRIPT from "web/vendor/uplot.js",
+    "/vendor/uplot.css": CSS from "web/vendor/uplot.css",
+    "/vendor/countries-110m.json": JSON from "web/vendor/countries-110m.json",
+    "/vendor/board-licences.txt": TEXT from "web/vendor/board-licences.txt",
 };
 
 /// What the board may do: run its own scripts, show its own style and images, talk to its own server.
@@ -63,8 +41,7 @@ pub(super) fn has(path: &str) -> bool {
 /// Each file at its path.
 pub(super) fn routes() -> Router<Arc<Desk>> {
     FILES.iter().fold(Router::new(), |router, file| {
-        let headers: [(HeaderName, &str); 5] = [
-            (header::CONTENT_TYPE, file.kind),
+        let headers: [(HeaderName, &str); 4] = [
             (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
             (header::X_FRAME_OPTIONS, "DENY"),
             (header::REFERRER_POLICY, "no-referrer"),
@@ -73,7 +50,7 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
                 "same-origin",
             ),
         ];
-        let content = file.content;
-        router.route(file.path, get(async move || (headers, content)))
+        let answer = async move |asked: HeaderMap| (headers, file.answer(&asked).map(Body::new));
+        router.route(file.path, get(answer))
     })
 }

@@ -26,7 +26,8 @@ static FILES: Files = files! {
     "/vendor/uplot.js": JAVASCRIPT from "web/vendor/uplot.js",
     "/vendor/uplot.css": CSS from "web/vendor/uplot.css",
     "/vendor/countries-110m.json": JSON from "web/vendor/countries-110m.json",
-    "/vendor/board-licences.txt": TEXT from "web/vendor/board-licences.txt",
+    "/vendor/map-library.js": JAVASCRIPT from "web/vendor/map-library.js",
+    "/vendor/LICENSES.txt": TEXT from "web/vendor/LICENSES.txt",
 };
 
 /// What the board may do: run its own scripts, show its own style and images, talk to its own server.

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 static FILES: Files = files! {
     "/": HTML from "web/index.html",
+    "/colours.css": CSS from "web/colours.css",
     "/style.css": CSS from "web/style.css",
     "/app.js": JAVASCRIPT from "web/app.js",
     "/whisperchat.js": JAVASCRIPT from "clients/js/whisperchat.js",

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 static FILES: Files = files! {
     "/": HTML from "web/board/index.html",
+    "/colours.css": CSS from "web/colours.css",
     "/board.css": CSS from "web/board/board.css",
     "/board.js": JAVASCRIPT from "web/board/board.js",
     "/dom.js": JAVASCRIPT from "web/board/dom.js",

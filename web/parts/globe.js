@@ -145,6 +145,12 @@ export class Globe {
     this.context.stroke();
   }
 
+  /** Begins a path: a disc, in pixels. */
+  disc(x, y, radius) {
+    this.context.beginPath();
+    this.context.arc(x, y, radius, 0, 2 * Math.PI);
+  }
+
   drawCircle({ position, km, isPlanned }) {
     const { context, colours } = this;
     const shape = this.library.geoCircle().center([position.lon, position.lat]).radius(angleOf(km))();
@@ -158,8 +164,7 @@ export class Globe {
     if (!this.isVisible(lat, lon)) return;
     const [x, y] = this.projection([lon, lat]);
     const { context, colours } = this;
-    context.beginPath();
-    context.arc(x, y, 5, 0, 2 * Math.PI);
+    this.disc(x, y, 5);
     context.fillStyle = colours.circle;
     context.fill();
     context.strokeStyle = colours.halo;
@@ -191,8 +196,7 @@ export class Globe {
       const isInside = box.left > 0 && box.right < width && box.top > 0 && box.bottom < height;
       if (!isInside || taken.some((other) => overlap(box, other))) continue;
       taken.push(box);
-      context.beginPath();
-      context.arc(x, y, 2, 0, 2 * Math.PI);
+      this.disc(x, y, 2);
       context.fillStyle = colours.text;
       context.fill();
       context.strokeStyle = colours.halo;
@@ -216,8 +220,7 @@ export class Globe {
     this.fill({ type: "Sphere" }, colours.sea);
     this.fill(this.land, colours.land);
     this.stroke({ type: "Sphere" }, colours.border, 1);
-    context.beginPath();
-    context.arc(...middle, 3.5, 0, 2 * Math.PI);
+    this.disc(...middle, 3.5);
     context.strokeStyle = colours.circle;
     context.lineWidth = 2;
     context.stroke();

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -13,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "peers" / "servers"))
-from rivals import Server, free_port, running  # noqa: E402: found by the line above
-from swarm import Swarm, wait_for_crowd  # noqa: E402
-
-# A rate counts if it lasted for so many seconds.
-SECONDS_TOGETHER = 3
+from rates import highest, mean  # noqa: E402: found by the line above
+from rivals import Server, free_port, running  # noqa: E402
+from swarm import Swarm, idle, idle_us_per_s, raise_open_files, wait_for_crowd  # noqa: E402
 
 # How often is looked whether everybody is gone.
 LOOK_S = 0.01
@@ -39,6 +36,7 @@ class Sizes:
     arrivals_ramp: str
     arrivals_s: int
     slow: int
+    slow_s: int
 
 
 REAL = Sizes(
@@ -53,6 +51,7 @@ REAL = Sizes(
     arrivals_ramp="1000..10000",
     arrivals_s=30,
     slow=1000,
+    slow_s=20,
 )
 
 TEST = Sizes(
@@ -67,6 +66,7 @@ TEST = Sizes(
     arrivals_ramp="100..400",
     arrivals_s=3,
     slow=10,
+    slow_s=2,
 )
 
 
@@ -94,15 +94,9 @@ class Bench:
 
     def idle(self):
         """Memory and processor time of those who wait."""
-        resident = []
-        for connections in self.sizes.idle:
-            ramp = max(1, connections // 2000)
-            with self.server() as process:
-                seen = self.run(process, "idle", connections=connections, duration=self.sizes.idle_s, ramp=ramp)
-            resident.append(seen["moments"][-1]["server_bytes"])
-        few, many = self.sizes.idle
-        yield "resident bytes a waiting connection", "<= 2,048", f"{(resident[1] - resident[0]) / (many - few):,.0f}"
-        yield "processor time a waiting connection, µs/s", "<= 0.7", f"{seen['server']['cores'] * 1e6 / many:.2f}"
+        bytes_each, seen = idle(self.server, self.run, self.sizes.idle, self.sizes.idle_s)
+        yield "resident bytes a waiting connection", "<= 2,048", f"{bytes_each:,.0f}"
+        yield "processor time a waiting connection, µs/s", "<= 0.7", f"{idle_us_per_s(seen):.2f}"
 
     def burst(self):
         """Everybody connects at once."""
@@ -172,9 +166,7 @@ class Bench:
         flood = 20
         for share, messages in ((0, (2 + flood) * slow), (0.5, 2 * slow)):
             with self.server() as process:
-                options = {"connections": 4 * slow, "slow-share": share, "flood": flood, "messages": messages, "duration": 20}
-                if self.sizes is TEST:
-                    options["duration"] = 2
+                options = {"connections": 4 * slow, "slow-share": share, "flood": flood, "messages": messages, "duration": self.sizes.slow_s}
                 seen = self.run(process, "slow", **options)
             p99s[share] = seen["times_ms"]["relay"]["p99"]
             if share:
@@ -230,16 +222,6 @@ def kill_with_children(child):
     child.communicate()
 
 
-def highest(seen, rate, seconds=SECONDS_TOGETHER):
-    rates = [moment[rate] for moment in seen["moments"]]
-    spans = range(max(1, len(rates) - seconds + 1))
-    return max(mean(rates[first : first + seconds]) for first in spans)
-
-
-def mean(numbers):
-    return sum(numbers) / len(numbers)
-
-
 def main():
     parser = argparse.ArgumentParser(prog="benches/server/run", description=__doc__)
     figures = ("idle", "burst", "relay", "drops", "arrivals", "slow")
@@ -252,8 +234,7 @@ def main():
     unknown = set(names) - set(figures)
     if unknown:
         parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(figures)}")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_open_files()
     kept = arguments.built / "server"
     kept.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept) as folder:

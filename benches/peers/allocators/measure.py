@@ -5,17 +5,18 @@ Called by the script `run` beside it, which builds them.
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "servers"))
 from rates import highest
 from rivals import Server, running
-from swarm import Swarm, errors
+from swarm import Swarm, errors, raise_open_files
+from swarm import idle as idle_slope
 
 ALLOCATORS = ["mimalloc", "system", "jemalloc"]
 
@@ -45,13 +46,11 @@ TEST = Sizes((20, 60), 1, 20, "100..1000", 2, 200, 2, 2)
 
 def idle(server, swarm, sizes, log):
     """Resident bytes for each idle connection between two counts."""
-    resident = []
-    for connections in sizes.idle:
-        with running(server, log) as process:
-            seen = checked(swarm.run(process, "idle", connections=connections, duration=sizes.idle_s))
-        resident.append(seen["moments"][-1]["server_bytes"])
-    few, many = sizes.idle
-    return (resident[1] - resident[0]) / (many - few)
+    def run(*where, **options):
+        return checked(swarm.run(*where, **options))
+
+    bytes_each, _ = idle_slope(partial(running, server, log), run, sizes.idle, sizes.idle_s)
+    return bytes_each
 
 
 def relay(server, swarm, sizes, log):
@@ -118,8 +117,7 @@ def main():
     parser.add_argument("--test", action="store_true", help="small, only to see that everything works")
     parser.add_argument("--built", type=Path, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_open_files()
     sizes = TEST if arguments.test else REAL
     release = arguments.built / "release"
     rows = []

@@ -5,17 +5,17 @@ Called by the script `run` beside it, which builds and installs what is measured
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import tables
 from rates import highest
 from rivals import running, servers
-from swarm import Swarm, errors
+from swarm import Swarm, errors, idle, idle_us_per_s, raise_open_files
 
 
 @dataclass(frozen=True)
@@ -124,17 +124,9 @@ class Measuring:
         return seen
 
     def idle(self):
-        resident = []
-        for connections in self.sizes.idle:
-            with running(self.server, self.log) as process:
-                seen = self.run(process, "idle", connections=connections, duration=self.sizes.idle_s)
-            last = seen["moments"][-1]
-            if last["gauges"]["waiting"] != connections:
-                raise RuntimeError(f"{last['gauges']['waiting']} of {connections} wait")
-            resident.append(last["server_bytes"])
-        few, many = self.sizes.idle
-        self.figures.idle_bytes = (resident[1] - resident[0]) / (many - few)
-        self.figures.idle_us_per_s = seen["server"]["cores"] * 1e6 / many
+        start = partial(running, self.server, self.log)
+        self.figures.idle_bytes, seen = idle(start, self.run, self.sizes.idle, self.sizes.idle_s)
+        self.figures.idle_us_per_s = idle_us_per_s(seen)
 
     def saturation(self):
         """Beyond its limit a server may well err; what it did before is what counts."""
@@ -188,8 +180,7 @@ def main():
     parser.add_argument("--only", metavar="TEXT", help="only servers whose names have this in them")
     parser.add_argument("--built", type=Path, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_open_files()
     sizes = TEST if arguments.test else REAL
     chosen = [server for server in servers(arguments.built) if (arguments.only or "") in server.name]
     if not chosen:

@@ -4,11 +4,11 @@
 SECONDS_TOGETHER = 3
 
 
-def highest(seen, rate):
+def highest(seen, rate, seconds=SECONDS_TOGETHER):
     """The highest rate that lasted, of the seconds in which the scenario went on."""
     rates = [moment[rate] for moment in seen["moments"]]
-    spans = range(max(1, len(rates) - SECONDS_TOGETHER + 1))
-    return max((mean(rates[first : first + SECONDS_TOGETHER]) for first in spans), default=None)
+    spans = range(max(1, len(rates) - seconds + 1))
+    return max((mean(rates[first : first + seconds]) for first in spans), default=None)
 
 
 def mean(numbers):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import resource
 import subprocess
 from contextlib import contextmanager
 
@@ -76,3 +77,28 @@ def wait_for_crowd(child, people):
 
 def errors(seen):
     return sum(seen["errors"].values())
+
+
+def idle(start, run, counts, duration):
+    """Resident bytes for each idle connection between two counts, each on a fresh server; and what was seen of the larger."""
+    resident = []
+    for connections in counts:
+        with start() as process:
+            seen = run(process, "idle", connections=connections, duration=duration)
+        last = seen["moments"][-1]
+        if last["gauges"]["waiting"] != connections:
+            raise RuntimeError(f"{last['gauges']['waiting']} of {connections} wait")
+        resident.append(last["server_bytes"])
+    few, many = counts
+    return (resident[1] - resident[0]) / (many - few), seen
+
+
+def idle_us_per_s(seen):
+    """Processor time of the server for each of those who wait, in µs per second."""
+    return seen["server"]["cores"] * 1e6 / seen["moments"][-1]["gauges"]["waiting"]
+
+
+def raise_open_files():
+    """As many open files as the system lets a process have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

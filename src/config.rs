@@ -12,6 +12,7 @@ mod problem;
 mod rates;
 mod reference;
 mod reload;
+mod store;
 mod telemetry;
 
 use crate::dialect::Bounds;
@@ -30,6 +31,7 @@ pub use problem::ConfigError;
 pub(crate) use rates::every;
 pub use rates::{Rate, Rates};
 pub use reload::Change;
+pub use store::{Store, StoreUrl};
 pub use telemetry::Telemetry;
 
 /// What every variable of the environment that is a setting begins with.
@@ -62,6 +64,8 @@ pub struct Config {
     pub tls: Tls,
     /// Which tokens clients need.
     pub auth: Auth,
+    /// Where what must outlast the process is kept, and for how long.
+    pub store: Store,
     /// What is logged.
     pub log: Log,
     /// Where spans of what the server does go.
@@ -315,6 +319,7 @@ impl Default for Config {
                 audience: None,
                 leeway_s: 30,
             },
+            store: Store::default(),
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Auto,

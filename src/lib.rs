@@ -14,11 +14,12 @@
 //! - [`lobby`]: the life of every session, one state machine without I/O
 //! - [`conversation`]: what two people say: numbers, acknowledgements
 //! - [`dialect`]: bytes ↔ commands and events
+//! - [`store`]: what must outlast the process, in a database
 //! - [`server`]: sockets, HTTP, frames; the thin shell
 //! - [`config`], [`cli`]: settings and the command line
 //! - [`swarm`]: crowds to test and measure with, and the load generator
 //!
-//! All but the last four are pure: no clock, no socket, no randomness of their own. [`matching`] and [`geo`]
+//! All but the last five are pure: no clock, no socket, no randomness of their own. [`matching`] and [`geo`]
 //! are of use without a server:
 //!
 //! ```
@@ -45,4 +46,5 @@ pub mod moment;
 pub mod pace;
 pub mod private;
 pub mod server;
+pub mod store;
 pub mod swarm;

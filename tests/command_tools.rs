@@ -7,13 +7,14 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-const SUBCOMMANDS: [&str; 8] = [
+const SUBCOMMANDS: [&str; 9] = [
     "serve",
     "chat",
     "swarm",
     "check-config",
     "print-config",
     "healthcheck",
+    "data",
     "completions",
     "man",
 ];

@@ -132,7 +132,7 @@ fn the_containers_settings_are_settings() {
         .filter(|word| word.starts_with("WHISPERCHAT_"))
         .filter_map(|word| word.split_once('='))
         .collect();
-    assert_eq!(settings.len(), 2, "{settings:?}");
+    assert_eq!(settings.len(), 3, "{settings:?}");
     let mut command = whisperchat(&["check-config"]);
     let (code, stdout, stderr) = outcome(command.envs(settings.iter().copied()));
     assert_eq!(code, Some(0), "{stderr}");

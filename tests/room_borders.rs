@@ -2,7 +2,7 @@
 //! stay outside the pure rooms.
 //!
 //! ```text
-//! geo ← matching ← lobby ← server ← cli        conversation, dialect beside lobby
+//! geo ← matching ← lobby ← server ← cli        conversation, dialect beside lobby; store beside all below server
 //! ```
 //! When this fails, the change is in the wrong room, or the table below must change: then say in
 //! ARCHITECTURE.md why.
@@ -21,10 +21,11 @@ const ROOMS: &str = "
     lobby:        matching geo pace private moment distribution
     conversation: lobby private moment
     dialect:      conversation lobby matching geo private moment
-    config:       dialect lobby geo private
+    store:        private
+    config:       dialect lobby geo private store
     swarm:        geo private moment
-    server:       config dialect conversation lobby matching geo pace private moment distribution
-    cli:          server swarm config dialect conversation lobby geo private moment
+    server:       config store dialect conversation lobby matching geo pace private moment distribution
+    cli:          server swarm config store dialect conversation lobby geo private moment
     lib:
     main:         cli
 ";
@@ -39,7 +40,8 @@ const OUTSIDE: &str = "
     opentelemetry         server                  answer with a value; the server tells the collector
     opentelemetry_otlp    server                  answer with a value; the server tells the collector
     opentelemetry_sdk     server                  answer with a value; the server tells the collector
-    tokio                 server,cli,swarm        let the server do it and tell this room the outcome
+    sqlx                  store                   ask the store; it knows SQL
+    tokio                 server,cli,swarm,store  let the server do it and tell this room the outcome
     tokio_util            server,cli,swarm        let the server do it and tell this room the outcome
     std::net              server,cli,swarm,config take a value of a type of its own
     std::thread           server,cli,swarm,config let the caller drive it

@@ -49,6 +49,7 @@ impl Service {
             .env("LISTEN_FDS", count)
             .env("LISTEN_FDNAMES", names)
             .env("NOTIFY_SOCKET", &path)
+            .env("WHISPERCHAT_STORE__URL", "off")
             .envs(variables.iter().copied())
             .stdin(first)
             .stdout(second)

@@ -83,7 +83,8 @@ class Bench:
         self.remarks = []
 
     def server(self, *options):
-        command = (self.program, "serve", "--listen", "127.0.0.1:{port}", *(options or ("--admin-listen", "off")))
+        command = (self.program, "serve", "--listen", "127.0.0.1:{port}", "--set", "store.url=off")
+        command += options or ("--admin-listen", "off")
         return running(Server("whisperchat", command, 0, "ping every 25 s"), self.log)
 
     def run(self, process, scenario, **options):

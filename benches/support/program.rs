@@ -57,6 +57,7 @@ impl Program {
                 command.args(["serve", "--listen", "127.0.0.1:0"]);
                 // It pings as always; the load's clients that only wait don't answer.
                 command.args(["--set", "limits.pong_s=600"]);
+                command.args(["--set", "store.url=off"]);
                 command
             }
             Kind::Echo => {

@@ -3,6 +3,7 @@
 mod chat;
 mod check_config;
 mod completions;
+mod data;
 mod healthcheck;
 mod man;
 mod print_config;
@@ -50,6 +51,8 @@ enum Command {
     PrintConfig,
     /// Ask a running server whether it lives or is ready; the exit status is 0 if so, else 1.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Show or forget what is kept of somebody, or write a backup.
+    Data(data::DataArgs),
     /// Print what a shell needs to complete this program's arguments.
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write the page of each subcommand into a folder.
@@ -137,6 +140,7 @@ fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::PrintConfig => print_config::run(),
         Command::Healthcheck(args) => healthcheck::run(args),
+        Command::Data(args) => current_thread(data::run(args)),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(args),
     }

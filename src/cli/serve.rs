@@ -2,7 +2,9 @@
 
 use super::signals::stop_on_signal;
 use super::{ConfigArgs, supervisor};
+use crate::config;
 use crate::server::{Inherited, Reloader, Server, log};
+use crate::store::{Store, StoreError};
 use clap::Args;
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
@@ -25,7 +27,8 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?
         .block_on(async {
-            let server = Server::bind_inherited(config, inherited).await?;
+            let store = open_store(&config.store).await?;
+            let server = Server::bind_with(config, inherited, store).await?;
             // Before anybody can know that the server is there, and stop it.
             let stop = stop_on_signal(supervisor::stopping, || {
                 tracing::warn!("stopped at once");
@@ -40,6 +43,23 @@ pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         });
     log::finish();
     outcome
+}
+
+/// The store that the settings ask for. If they say nothing, what can't be had is done without.
+async fn open_store(settings: &config::Store) -> anyhow::Result<Option<Store>> {
+    let at = settings.at(|name| std::env::var_os(name));
+    match Store::open(&at, &settings.opening()).await {
+        Ok(store) => {
+            tracing::info!(database = store.name(), "the store is open");
+            Ok(Some(store))
+        }
+        Err(StoreError::Off) if settings.url == config::StoreUrl::Off => Ok(None),
+        Err(error @ (StoreError::Off | StoreError::Open { .. })) if !settings.is_asked_for() => {
+            tracing::warn!(%error, "reports and bans will not outlast this process");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Logs where a panic happened; what it says only if that was written into the program, as a message put

@@ -123,6 +123,16 @@ fn is_token(text: &str) -> bool {
 #[serde(from = "String")]
 pub struct Secret(Private<String>);
 
+impl Secret {
+    /// What stands in its place wherever it would be shown.
+    pub(super) const HIDDEN: &str = "(hidden)";
+
+    /// The text itself, for what it is there for.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self(Private::new(text))
@@ -137,6 +147,6 @@ impl fmt::Debug for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("(hidden)")
+        serializer.serialize_str(Self::HIDDEN)
     }
 }

@@ -31,6 +31,12 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.confirm_s", 0.1, 60.0, " seconds"),
     ("limits.stop_s", 0.1, 3600.0, " seconds"),
     ("admin.history_step_s", 1.0, 3600.0, " whole seconds"),
+    ("store.connections", 1.0, 1000.0, ""),
+    ("store.queue", 1.0, 1_000_000.0, ""),
+    ("store.timeout_s", 0.1, 60.0, " seconds"),
+    ("store.keep_reports_days", 1.0, 3650.0, " whole days"),
+    ("store.keep_bans_days", 0.0, 3650.0, " whole days"),
+    ("store.keep_audit_days", 1.0, 36_500.0, " whole days"),
     ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("telemetry.sample_ratio", 0.0, 1.0, ""),
     ("telemetry.queue_spans", 1.0, 65_536.0, ""),
@@ -128,6 +134,12 @@ const OTHERS: &[(&str, &str)] = &[
         "must be what tokens have as `aud`, and set if `auth.algorithm` is",
     ),
     (
+        "store.url",
+        "must be auto, off, or the URL of a PostgreSQL database, such as \
+         postgres://whisperchat:password@db.example/whisperchat",
+    ),
+    ("store.folder", "must be the path of a folder"),
+    (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
     ),
@@ -147,7 +159,7 @@ pub(super) fn allowed(key: &str) -> Option<String> {
 
 /// Whether a setting's value is never to be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    key == "admin.token"
+    ["admin.token", "store.url"].contains(&key)
 }
 
 /// The smallest and the largest value of a number, and what is counted.
@@ -190,6 +202,7 @@ mod tests {
         config.auth.jwks = Some("keys.json".into());
         config.auth.issuer = Some("https://id.example".to_owned());
         config.auth.audience = Some("whisperchat".to_owned());
+        config.store.folder = Some("state".into());
         let table = toml::Table::try_from(config).unwrap();
         assert_has_words("", &table);
     }

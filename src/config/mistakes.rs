@@ -40,6 +40,7 @@ impl Config {
             log,
             telemetry,
             auth,
+            store,
             ..
         } = self;
         let is_range = |km| Range::from_km(km).is_ok();
@@ -47,6 +48,8 @@ impl Config {
             ("admin_listen", admin_listen.is_local() || admin.has_token()),
             ("admin.token", admin.is_token_good()),
             ("admin.token_file", admin.is_token_file_good()),
+            ("store.url", store.is_url_good()),
+            ("store.folder", store.is_folder_good()),
             ("telemetry.endpoint", telemetry.is_endpoint_good()),
             (
                 "privacy.position_grid_km",

@@ -1,7 +1,8 @@
 //! What of new settings takes effect at once, and what only when the server is started again.
 
 use super::{
-    Admin, Auth, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Telemetry, Tls,
+    Admin, Auth, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Store, Telemetry,
+    Tls,
 };
 
 /// New settings, as far as they can take effect while the server runs.
@@ -92,6 +93,20 @@ macro_rules! rate {
             dry_run: choose!($comparison, live rates.$name.dry_run),
         }
     };
+}
+
+/// Of the store, only how long things are kept is asked anew.
+fn store(it: &mut Comparison<'_>) -> Store {
+    section!(it, Store store {
+        at_start url,
+        at_start folder,
+        at_start connections,
+        at_start queue,
+        at_start timeout_s,
+        live keep_reports_days,
+        live keep_bans_days,
+        live keep_audit_days,
+    })
 }
 
 impl Config {
@@ -185,6 +200,7 @@ impl Config {
                 live audience,
                 live leeway_s,
             }),
+            store: store(it),
             log: section!(it, Log log { live level, at_start format, live ends_per_second }),
             telemetry: section!(it, Telemetry telemetry {
                 at_start endpoint,

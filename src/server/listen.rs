@@ -12,9 +12,11 @@ use super::inherited::{self, Inherited};
 use super::limits::{Door, Refusals};
 use super::listener::Listener;
 use super::reload::{self, Reloader};
+use super::store;
 use super::telemetry::Telemetry;
 use super::tls::TlsError;
 use crate::config::{Config, seconds};
+use crate::store::{Store, Writer};
 use arc_swap::Guard;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -112,6 +114,8 @@ pub(super) struct Shared {
     pub(super) guard: Option<Arc<admin::Guard>>,
     seats: Arc<Seats>,
     pub(super) door: Arc<Door>,
+    /// What must outlast the process, if the server was given a store.
+    pub(super) store: Option<Writer>,
 }
 
 /// How many WebSockets there may be.
@@ -227,11 +231,24 @@ impl Server<TcpListener> {
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
+    pub async fn bind_inherited(config: Config, inherited: Inherited) -> Result<Self, ServerError> {
+        Self::bind_with(config, inherited, None).await
+    }
+
+    /// As [`bind_inherited`](Self::bind_inherited), and with a store for what must outlast the process. Whatever
+    /// the settings say, the server itself opens none.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
     #[expect(
         clippy::unused_async,
         reason = "sockets need a runtime; so it can't be called without one"
     )]
-    pub async fn bind_inherited(config: Config, inherited: Inherited) -> Result<Self, ServerError> {
+    pub async fn bind_with(
+        config: Config,
+        inherited: Inherited,
+        store: Option<Store>,
+    ) -> Result<Self, ServerError> {
         let credentials = Credentials::load(&config)?;
         let listener = match inherited.people {
             Some(passed_on) => inherited::adopt(passed_on)?,
@@ -240,7 +257,11 @@ impl Server<TcpListener> {
         let admin_lodge = admin::Lodge::open(&config, inherited.operators)?;
         let telemetry = Telemetry::start(&config.telemetry)?;
         let hub = Hub::new(&config, telemetry);
-        let server = Self::assemble(config, credentials, listener, admin_lodge, hub);
+        let store = store.map(|store| {
+            let limit = seconds(config.store.timeout_s);
+            Writer::start(store, config.store.queue, limit)
+        });
+        let server = Self::assemble(config, credentials, listener, admin_lodge, hub, store);
         Ok(server)
     }
 
@@ -268,7 +289,7 @@ impl<L: Listener> Server<L> {
     #[doc(hidden)]
     pub fn with_listener(config: Config, listener: L, random: StdRng) -> Self {
         let hub = Hub::with_random(&config, random);
-        Self::assemble(config, Credentials::default(), listener, None, hub)
+        Self::assemble(config, Credentials::default(), listener, None, hub, None)
     }
 
     fn assemble(
@@ -277,6 +298,7 @@ impl<L: Listener> Server<L> {
         listener: L,
         admin_lodge: Option<admin::Lodge>,
         hub: Hub,
+        store: Option<Writer>,
     ) -> Self {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
@@ -297,6 +319,7 @@ impl<L: Listener> Server<L> {
                 guard,
                 seats: Arc::new(seats),
                 door: Arc::new(door),
+                store,
             }),
         }
     }
@@ -366,7 +389,8 @@ impl<L: Listener> Server<L> {
                     hub.run_timer(),
                     hub.run_wheel(),
                     rules.obituaries.run(hub),
-                    reload::watch_files(&shared)
+                    reload::watch_files(&shared),
+                    store::sweep(&shared)
                 )
             }
         });
@@ -389,6 +413,7 @@ impl<L: Listener> Server<L> {
         }
         timer.abort();
         shared.rules.hub.telemetry.finish().await;
+        store::close(&shared).await;
         if let Some(admin) = admin {
             admin.abort();
         }

@@ -22,6 +22,7 @@
 //! - `hub`: the lobby behind its lock, and the chats
 //! - `admin`: the operators' listener and their board
 //! - `duty`: whether people are taken in, sent away, or the server stops
+//! - `store`: what must outlast the process, and the end of it
 //! - `metrics`: what is counted, and how many ends of connections are logged
 //! - `telemetry`: spans for a collector
 //! - `log`: lines on standard error, at a level that can change
@@ -55,6 +56,7 @@ mod reload;
 #[doc(hidden)]
 pub mod simulated;
 mod stalls;
+mod store;
 mod telemetry;
 mod text;
 mod tls;

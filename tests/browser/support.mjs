@@ -45,7 +45,7 @@ export class Server {
 
   async start() {
     const args = ["serve", "--listen", `127.0.0.1:${this.port}`];
-    const own = { WHISPERCHAT_ADMIN_LISTEN: "off", WHISPERCHAT_LOG__LEVEL: "warn" };
+    const own = { WHISPERCHAT_ADMIN_LISTEN: "off", WHISPERCHAT_STORE__URL: "off", WHISPERCHAT_LOG__LEVEL: "warn" };
     const env = { ...process.env, ...own, ...this.settings };
     this.process = spawn(BINARY, args, { env, stdio: ["ignore", "pipe", "inherit"] });
     this.ended = once(this.process, "exit");

@@ -54,7 +54,13 @@ impl Server {
     }
 
     fn spawn(mut command: Command, settings: &[(&str, &str)]) -> Self {
-        let mut child = prepare(&mut command, settings)
+        prepare(&mut command, settings);
+        Self::of(command)
+    }
+
+    /// A server by a command that serves on loopback.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -189,6 +195,11 @@ fn prepare<'a>(command: &'a mut Command, settings: &[(&str, &str)]) -> &'a mut C
         if name.to_string_lossy().starts_with("WHISPERCHAT_") && !is_set_here {
             command.env_remove(name);
         }
+    }
+    // Who wants a store says where, and nobody writes into the home of whoever runs the tests.
+    let has_store = |(key, _): &(&str, &str)| ["store.url", "store.folder"].contains(key);
+    if !settings.iter().any(has_store) {
+        command.env("WHISPERCHAT_STORE__URL", "off");
     }
     // As a person at a terminal would read it.
     command.env("WHISPERCHAT_LOG__FORMAT", "human");

@@ -126,7 +126,7 @@ def main():
         swarm = Swarm(str(release / "whisperchat-mimalloc"), Path(folder))
         for allocator in ALLOCATORS:
             command = (str(release / f"whisperchat-{allocator}"), "serve", "--listen", "127.0.0.1:{port}")
-            server = Server(f"whisperchat on {allocator}", (*command, "--admin-listen", "off"), 0, "")
+            server = Server(f"whisperchat on {allocator}", (*command, "--admin-listen", "off", "--set", "store.url=off"), 0, "")
             row = {"allocator": allocator}
             for measure in (idle, relay, crowds):
                 print(f"{server.name}: {measure.__name__}", file=sys.stderr, flush=True)

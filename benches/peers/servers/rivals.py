@@ -30,7 +30,7 @@ def servers(built):
     """Those of the repository and the rivals; `built` is where their programs are."""
     whisperchat = (
         str(built / "release" / "whisperchat"),
-        *("serve", "--listen", "127.0.0.1:{port}", "--admin-listen", "off"),
+        *("serve", "--listen", "127.0.0.1:{port}", "--admin-listen", "off", "--set", "store.url=off"),
     )
     tungstenite = str(built / "release" / "whisperchat-peers-tungstenite")
     every_25_s = "ping every 25 s"

@@ -2,6 +2,7 @@
 
 use super::api::Desk;
 use super::{Refused, State};
+use crate::server::listen::Shared;
 use crate::server::{log, metrics};
 use axum::extract;
 use axum::http::{HeaderName, StatusCode, header};
@@ -22,6 +23,26 @@ pub(super) struct Alive {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ready {
     status: State,
+    /// Whether what must outlast the server is kept, if there is a store. People can connect and chat all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<StoreState>,
+}
+
+/// How the store is, as a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum StoreState {
+    /// It keeps what it is given.
+    Up,
+    /// It can't keep anything at the moment: reports are refused.
+    Away,
+}
+
+impl StoreState {
+    fn of(shared: &Shared) -> Option<Self> {
+        let status = shared.store_status()?;
+        Some(if status.is_away { Self::Away } else { Self::Up })
+    }
 }
 
 /// What runs.
@@ -39,7 +60,8 @@ pub(super) async fn livez() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
-/// Whether there is room for people, and they may come.
+/// Whether there is room for people, and they may come. Says how the store is, too, but a store that is away keeps
+/// nobody out.
 #[utoipa::path(get, path = "/readyz", tag = "look", responses(
     (status = OK, body = Ready),
     (status = SERVICE_UNAVAILABLE, description = "Full, draining or stopping", body = Ready),
@@ -50,7 +72,8 @@ pub(super) async fn readyz(desk: extract::State<Arc<Desk>>) -> (StatusCode, Json
         State::Ready => StatusCode::OK,
         State::Full | State::Draining | State::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (code, Json(Ready { status }))
+    let store = StoreState::of(&desk.shared);
+    (code, Json(Ready { status, store }))
 }
 
 /// What runs.

@@ -34,7 +34,8 @@ impl Collector for Figures {
         self.who_is_there(&mut page)?;
         self.matches(&mut page)?;
         self.messages(&mut page)?;
-        self.connections(&mut page)
+        self.connections(&mut page)?;
+        self.store(&mut page)
     }
 }
 
@@ -221,6 +222,31 @@ impl Figures {
             "log_lines_dropped",
             "Lines of the log that nobody read in time.",
             [([].as_slice(), log::dropped_lines())],
+        )
+    }
+
+    /// Without a store there is nothing to tell of it but that there are such figures.
+    fn store(&self, page: &mut Page<'_>) -> fmt::Result {
+        let status = self.0.store_status();
+        page.gauge(
+            "store_up",
+            "1 if the store keeps what it is given, 0 if it is away.",
+            status.map(|status| ([].as_slice(), usize::from(!status.is_away))),
+        )?;
+        page.gauge(
+            "store_queue",
+            "Reports and bans that wait to be written.",
+            status.map(|status| ([].as_slice(), status.waiting)),
+        )?;
+        page.counter(
+            "store_writes",
+            "Reports and bans that chatting did not wait for, by what became of them.",
+            status.into_iter().flat_map(|status| {
+                [
+                    ([("outcome", "kept")].as_slice(), status.kept),
+                    (&[("outcome", "refused")], status.refused),
+                ]
+            }),
         )
     }
 

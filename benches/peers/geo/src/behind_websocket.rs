@@ -29,11 +29,12 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// Positions and ranges as they are; nobody is kept from meeting somebody again; and as the load is not
 /// there to answer between two rounds, nobody is pinged who is not being matched.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "privacy.position_grid_km=0",
     "privacy.min_range_km=0.0001",
     "matching.rematch_cooloff_s=0",
     "limits.ping_s=0",
+    "store.url=off",
 ];
 
 /// A running server. Ended when dropped.

@@ -14,7 +14,7 @@ const ENVIRONMENT = Object.fromEntries(
 /** Starts a server on a free port and waits until it listens. Settings are by their dotted keys. */
 export async function startServer(test, settings = {}) {
   const set = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-  const args = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", ...set];
+  const args = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--set", "store.url=off", ...set];
   const child = spawn(BINARY, args, { env: ENVIRONMENT, stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const stop = async (signal = "SIGKILL") => {

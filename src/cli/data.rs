@@ -1,0 +1,136 @@
+//! `whisperchat data`: what is kept of somebody, shown or forgotten on their request, and a backup.
+
+use super::ConfigArgs;
+use crate::store::{Erased, NewAudit, Store, Subject};
+use anyhow::{Context as _, ensure};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Who does what this command does, in the audit log.
+const ACTOR: &str = "command line";
+
+#[derive(Debug, Args)]
+pub(super) struct DataArgs {
+    #[command(subcommand)]
+    command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// Print what is kept of somebody, as JSON for them
+    ///
+    /// That are the reports that they made, when and why they were reported and what came of it, and their bans.
+    /// What others said of them, and who those are, is not in it. The audit log keeps that it was done, not of whom.
+    Export(SubjectArgs),
+    /// Forget somebody
+    ///
+    /// Gone are who made their reports with their notes and the evidence, whom reports of them mean, and bans that
+    /// are over. Bans in force stay until they end, with the reports that led to them, and are counted. The audit
+    /// log keeps that it was done, not of whom.
+    Erase(SubjectArgs),
+    /// Write a copy of the embedded database into a new file, while the server runs or not
+    ///
+    /// To put it back: stop the server, put the file in the place of whisperchat.db in the store's folder, remove
+    /// whisperchat.db-wal and whisperchat.db-shm there, start the server. PostgreSQL has tools of its own for this.
+    Backup(BackupArgs),
+}
+
+#[derive(Debug, Args)]
+struct SubjectArgs {
+    /// Who it is: the 32 hexadecimal digits that reports and bans show
+    #[arg(long, value_name = "ID")]
+    subject: Subject,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+struct BackupArgs {
+    /// The file, which must not be there yet
+    file: PathBuf,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(super) async fn run(args: DataArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        DataCommand::Export(args) => export(args).await?,
+        DataCommand::Erase(args) => erase(args).await?,
+        DataCommand::Backup(args) => backup(args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn export(args: SubjectArgs) -> anyhow::Result<()> {
+    let store = open(&args.config).await?;
+    let kept = store.export(args.subject).await?;
+    let entry = NewAudit {
+        at_ms: now_ms()?,
+        actor: ACTOR.to_owned(),
+        action: "person.export".to_owned(),
+        target: "person".to_owned(),
+        detail: json!({}),
+    };
+    store.add_audit(&entry).await?;
+    store.close().await;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &kept)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+async fn erase(args: SubjectArgs) -> anyhow::Result<()> {
+    let store = open(&args.config).await?;
+    let Erased {
+        reports_by,
+        reports_of,
+        bans,
+        bans_kept,
+        reports_kept,
+    } = store.erase(args.subject, ACTOR, now_ms()?).await?;
+    store.close().await;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "forgotten: who made {reports_by} reports")?;
+    writeln!(out, "forgotten: who is meant by {reports_of} reports")?;
+    writeln!(out, "forgotten: {bans} bans that were over")?;
+    if bans_kept > 0 {
+        writeln!(
+            out,
+            "kept: {bans_kept} bans in force, and {reports_kept} reports that led to them; ask again when they are over"
+        )?;
+    }
+    Ok(())
+}
+
+async fn backup(args: BackupArgs) -> anyhow::Result<()> {
+    let store = open(&args.config).await?;
+    store.backup(&args.file).await?;
+    store.close().await;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "written: {}", args.file.display())?;
+    Ok(())
+}
+
+/// The store of the settings, which must be there already.
+async fn open(args: &ConfigArgs) -> anyhow::Result<Store> {
+    let settings = args.load()?.store;
+    let at = settings.at(|name| std::env::var_os(name));
+    if let Some(file) = at.file() {
+        ensure!(
+            file.exists(),
+            "there is no store at {}; set store.folder to where the server keeps it",
+            file.display()
+        );
+    }
+    Ok(Store::open(&at, &settings.opening()).await?)
+}
+
+fn now_ms() -> anyhow::Result<i64> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since_epoch.context("the clock is before 1970")?.as_millis();
+    Ok(i64::try_from(millis)?)
+}

@@ -1,0 +1,117 @@
+//! Keys that the server signs with.
+
+use super::row::Read;
+use super::transaction::{Level, retried};
+use super::{Store, StoreError, sql};
+use crate::private::Private;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its number.
+    pub id: i64,
+    /// What it is for, as a word such as `pass`.
+    pub purpose: String,
+    /// The key itself.
+    pub secret: Private<Vec<u8>>,
+    /// Since when there is it.
+    pub created_at_ms: i64,
+    /// When it stops to count; the sweeper removes it afterwards.
+    pub retired_at_ms: Option<i64>,
+}
+
+impl Store {
+    /// The keys for a purpose, those that are retired included, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`].
+    pub async fn keys(&self, purpose: &str) -> Result<Vec<Key>, StoreError> {
+        let query = sqlx::query(sql::KEYS).bind(purpose);
+        let rows = query.fetch_all(self.pool()).await?;
+        rows.iter().map(Key::read).collect()
+    }
+
+    /// Adds a key, which is the newest from then on.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`].
+    pub async fn add_key(
+        &self,
+        purpose: &str,
+        secret: &[u8],
+        at_ms: i64,
+    ) -> Result<Key, StoreError> {
+        // Nothing is decided by what is there. SQLite says only at a commit of its own whether what a statement that
+        // returns rows has done is on the disk.
+        let mut tx = self.begin(Level::ReadCommitted).await?;
+        let connection: &mut AnyConnection = &mut tx;
+        let query = sqlx::query(sql::ADD_KEY).bind(purpose);
+        let query = query.bind(secret.to_vec()).bind(at_ms);
+        let key = Key::read(&query.fetch_one(connection).await?)?;
+        tx.commit().await?;
+        Ok(key)
+    }
+
+    /// The newest key for a purpose that is not retired, or if there is none this one, which is added then: what
+    /// several servers that start at once agree on.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`].
+    pub async fn key_or_add(
+        &self,
+        purpose: &str,
+        secret: &[u8],
+        at_ms: i64,
+    ) -> Result<Key, StoreError> {
+        retried(|| self.find_or_add_key(purpose, secret, at_ms)).await
+    }
+
+    async fn find_or_add_key(
+        &self,
+        purpose: &str,
+        secret: &[u8],
+        at_ms: i64,
+    ) -> Result<Key, StoreError> {
+        // It is decided by a row that is not there, which no version can guard.
+        let mut tx = self.begin(Level::Serializable).await?;
+        let connection: &mut AnyConnection = &mut tx;
+        let query = sqlx::query(sql::KEY_NEWEST).bind(purpose);
+        let row = if let Some(row) = query.fetch_optional(&mut *connection).await? {
+            row
+        } else {
+            let query = sqlx::query(sql::ADD_KEY).bind(purpose);
+            let query = query.bind(secret.to_vec()).bind(at_ms);
+            query.fetch_one(connection).await?
+        };
+        let key = Key::read(&row)?;
+        tx.commit().await?;
+        Ok(key)
+    }
+
+    /// Lets a key stop to count at a moment, which may be to come.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Away`].
+    pub async fn retire_key(&self, id: i64, at_ms: i64) -> Result<(), StoreError> {
+        let query = sqlx::query(sql::RETIRE_KEY).bind(id).bind(at_ms);
+        match query.execute(self.pool()).await?.rows_affected() {
+            0 => Err(StoreError::NotFound("key")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Key {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let row = Read(row);
+        Ok(Self {
+            id: row.get("id")?,
+            purpose: row.get("purpose")?,
+            secret: Private::new(row.get("secret")?),
+            created_at_ms: row.get("created_at_ms")?,
+            retired_at_ms: row.get("retired_at_ms")?,
+        })
+    }
+}

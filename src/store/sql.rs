@@ -1,0 +1,144 @@
+//! Every statement of the store. They are the same for both databases, and a test has both of them read all: what
+//! can't be checked while this is compiled is checked there.
+//!
+//! So they keep to what the two share: `$1` for what is put in; integers, text and bytes as the only types; sums cast
+//! to BIGINT, for PostgreSQL makes them wider; and what may be null is compared with a column before it is asked whether it is, for
+//! PostgreSQL takes its type from the first place where it stands.
+
+/// Constants, and a list of all of them for tests.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $text;)*
+
+        /// All of them by their names.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+macro_rules! report_columns {
+    () => {
+        "id, at_ms, chat, reason, note, reporter, reporter_network, reported, reported_network, evidence, weight, \
+         state, decided_by, decided_at_ms, version"
+    };
+}
+
+macro_rules! ban_columns {
+    () => {
+        "id, measure, subject, network, reason, appeal, report, created_at_ms, created_by, expires_at_ms, \
+         lifted_at_ms, lifted_by, version"
+    };
+}
+
+/// A list of reports. What is not asked for is null; the last two columns are where the page before ended.
+macro_rules! reports_list {
+    ($condition:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            report_columns!(),
+            " FROM reports WHERE (reported = $1 OR $1 IS NULL) AND (reason = $2 OR $2 IS NULL) AND ",
+            $condition,
+            " ORDER BY ",
+            $order,
+            " LIMIT $5"
+        )
+    };
+}
+
+statements! {
+    PING = "SELECT 1";
+    /// A write that changes nothing that anybody reads: whether the database can keep something again.
+    PROBE = "UPDATE probe SET writes = writes + 1";
+
+    ADD_REPORT = "INSERT INTO reports (once, at_ms, chat, reason, note, reporter, reporter_network, reported, \
+         reported_network, evidence, weight, state, version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'open', 1) \
+         ON CONFLICT (once) DO NOTHING RETURNING id";
+    REPORT_MADE_ONCE = "SELECT id FROM reports WHERE once = $1";
+    REPORT = concat!("SELECT ", report_columns!(), " FROM reports WHERE id = $1");
+    REPORT_VERSION = "SELECT version FROM reports WHERE id = $1";
+    DECIDE_REPORT = concat!(
+        "UPDATE reports SET state = $3, decided_by = $4, decided_at_ms = $5, version = version + 1 \
+         WHERE id = $1 AND version = $2 RETURNING ",
+        report_columns!()
+    );
+    REPORTS_NEWEST = reports_list!("(at_ms, id) < ($3, $4)", "at_ms DESC, id DESC");
+    REPORTS_OLDEST = reports_list!("(at_ms, id) > ($3, $4)", "at_ms, id");
+    REPORTS_WORST = reports_list!("(weight, id) < ($3, $4)", "weight DESC, id DESC");
+    REPORTS_IN_STATE_NEWEST = reports_list!("state = $6 AND (at_ms, id) < ($3, $4)", "at_ms DESC, id DESC");
+    REPORTS_IN_STATE_OLDEST = reports_list!("state = $6 AND (at_ms, id) > ($3, $4)", "at_ms, id");
+    REPORTS_IN_STATE_WORST = reports_list!("state = $6 AND (weight, id) < ($3, $4)", "weight DESC, id DESC");
+    GRAVITY = "SELECT COUNT(*) AS reports, COUNT(DISTINCT reporter) AS reporters, \
+         COUNT(DISTINCT reporter_network) AS networks, CAST(COALESCE(SUM(weight), 0) AS BIGINT) AS weight \
+         FROM reports WHERE reported = $1 AND at_ms >= $2 AND state <> 'dismissed'";
+
+    ADD_BAN = concat!(
+        "INSERT INTO bans (measure, subject, network, reason, appeal, report, created_at_ms, created_by, \
+         expires_at_ms, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1) RETURNING ",
+        ban_columns!()
+    );
+    BAN = concat!("SELECT ", ban_columns!(), " FROM bans WHERE id = $1");
+    BAN_VERSION = "SELECT version FROM bans WHERE id = $1";
+    LIFT_BAN = concat!(
+        "UPDATE bans SET lifted_at_ms = $3, lifted_by = $4, version = version + 1 \
+         WHERE id = $1 AND version = $2 AND lifted_at_ms IS NULL RETURNING ",
+        ban_columns!()
+    );
+    BANS = concat!(
+        "SELECT ",
+        ban_columns!(),
+        " FROM bans WHERE (subject = $1 OR $1 IS NULL) AND (network = $2 OR $2 IS NULL) \
+         AND ((lifted_at_ms IS NULL AND (expires_at_ms > $3 OR expires_at_ms IS NULL)) OR $3 IS NULL) \
+         AND id < $4 ORDER BY id DESC LIMIT $5"
+    );
+    BANS_IN_FORCE = concat!(
+        "SELECT ",
+        ban_columns!(),
+        " FROM bans WHERE lifted_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > $1) \
+         AND id > $2 ORDER BY id LIMIT $3"
+    );
+    BANS_CHANGED = concat!(
+        "SELECT ",
+        ban_columns!(),
+        " FROM bans WHERE (created_at_ms >= $1 OR lifted_at_ms >= $1) AND id > $2 ORDER BY id LIMIT $3"
+    );
+
+    ADD_AUDIT = "INSERT INTO audit (at_ms, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    AUDIT = "SELECT id, at_ms, actor, action, target, detail FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    AUDIT_OF_ACTOR = "SELECT id, at_ms, actor, action, target, detail FROM audit \
+         WHERE actor = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+
+    KEYS = "SELECT id, purpose, secret, created_at_ms, retired_at_ms FROM signing_keys \
+         WHERE purpose = $1 ORDER BY id DESC";
+    KEY_NEWEST = "SELECT id, purpose, secret, created_at_ms, retired_at_ms FROM signing_keys \
+         WHERE purpose = $1 AND retired_at_ms IS NULL ORDER BY id DESC LIMIT 1";
+    ADD_KEY = "INSERT INTO signing_keys (purpose, secret, created_at_ms) VALUES ($1, $2, $3) \
+         RETURNING id, purpose, secret, created_at_ms, retired_at_ms";
+    RETIRE_KEY = "UPDATE signing_keys SET retired_at_ms = $2 WHERE id = $1";
+
+    REPORTS_BY = concat!("SELECT ", report_columns!(), " FROM reports WHERE reporter = $1 ORDER BY id LIMIT $2");
+    REPORTS_OF = concat!("SELECT ", report_columns!(), " FROM reports WHERE reported = $1 ORDER BY id LIMIT $2");
+    FORGET_REPORTER = "UPDATE reports SET reporter = NULL, reporter_network = NULL, note = NULL, evidence = NULL, \
+         chat = '', once = 'erased:' || id, version = version + 1 WHERE reporter = $1";
+    /// Those that a ban in force stands on stay.
+    FORGET_REPORTED = "UPDATE reports SET reported = NULL, reported_network = NULL, evidence = NULL, note = NULL, \
+         chat = '', version = version + 1 WHERE reported = $1 AND id NOT IN (SELECT report FROM bans \
+         WHERE report IS NOT NULL AND lifted_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > $2))";
+    REPORTS_OF_COUNT = "SELECT COUNT(*) FROM reports WHERE reported = $1";
+    FORGET_BANS = "DELETE FROM bans WHERE subject = $1 \
+         AND (lifted_at_ms IS NOT NULL OR (expires_at_ms IS NOT NULL AND expires_at_ms <= $2))";
+    BANS_OF_COUNT = "SELECT COUNT(*) FROM bans WHERE subject = $1";
+
+    SWEEP_REPORTS = "DELETE FROM reports WHERE id IN \
+         (SELECT id FROM reports WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
+    SWEEP_BANS = "DELETE FROM bans WHERE id IN \
+         (SELECT id FROM bans WHERE expires_at_ms < $1 OR lifted_at_ms < $1 ORDER BY id LIMIT $2)";
+    SWEEP_KEYS = "DELETE FROM signing_keys WHERE retired_at_ms < $1";
+    /// Until when entries may be removed, for the transaction that does it.
+    SET_AUDIT_BOUND = "UPDATE audit_bound SET before_ms = $1";
+    SWEEP_AUDIT = "DELETE FROM audit WHERE id IN \
+         (SELECT id FROM audit WHERE at_ms < $1 ORDER BY id LIMIT $2)";
+}
+
+/// SQLite's alone: a copy of the whole database in a new file.
+pub(super) const BACKUP: &str = "VACUUM INTO $1";

@@ -14,6 +14,7 @@
 //! - [`lobby`]: the life of every session, one state machine without I/O
 //! - [`conversation`]: what two people say: numbers, acknowledgements
 //! - [`dialect`]: bytes ↔ commands and events
+//! - [`accounts`]: people who look after the server: what they may do, and how they prove who they are
 //! - [`store`]: what must outlast the process, in a database
 //! - [`server`]: sockets, HTTP, frames; the thin shell
 //! - [`config`], [`cli`]: settings and the command line
@@ -34,6 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod accounts;
 pub mod cli;
 pub mod config;
 pub mod conversation;
@@ -46,5 +48,6 @@ pub mod moment;
 pub mod pace;
 pub mod private;
 pub mod server;
+mod signatures;
 pub mod store;
 pub mod swarm;

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 const ROOMS: &str = "
     moment:
     private:
+    signatures:
+    accounts:     private moment signatures
     distribution:
     pace:         moment
     geo:          private moment
@@ -21,11 +23,11 @@ const ROOMS: &str = "
     lobby:        matching geo pace private moment distribution
     conversation: lobby private moment
     dialect:      conversation lobby matching geo private moment
-    store:        private
+    store:        private accounts
     config:       dialect lobby geo private store
     swarm:        geo private moment
-    server:       config store dialect conversation lobby matching geo pace private moment distribution
-    cli:          server swarm config store dialect conversation lobby geo private moment
+    server:       config store accounts signatures dialect conversation lobby matching geo pace private moment distribution
+    cli:          server swarm config store accounts dialect conversation lobby geo private moment
     lib:
     main:         cli
 ";

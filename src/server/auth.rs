@@ -5,9 +5,9 @@
 //! that it was read for.
 
 mod keys;
-mod signatures;
 
 use crate::config::{Auth, AuthAlgorithm};
+use crate::signatures;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use keys::Keys;

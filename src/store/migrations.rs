@@ -29,7 +29,10 @@ macro_rules! step {
 }
 
 /// All steps; the first is number 1. One that was released is never changed.
-const STEPS: &[Step] = &[step!("0001_store.sql", "store")];
+const STEPS: &[Step] = &[
+    step!("0001_store.sql", "store"),
+    step!("0002_accounts.sql", "accounts"),
+];
 
 /// Which lock file keeps two programs from changing one file's tables at once. PostgreSQL has locks for that.
 const LOCK_NAME: &str = "whisperchat.lock";

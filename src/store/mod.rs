@@ -8,6 +8,7 @@
 //! - `migrations`: the tables, from every earlier version to now
 //! - `sql`: every statement, so that a test can have both databases read all of them
 //! - `reports`, `bans`, `audit`, `keys`: the tables, each with its rows and what can be done with them
+//! - `accounts`: people who look after the server, their factors and sessions
 //! - `people`: what is kept of somebody, shown or forgotten on their request
 //! - `sweep`: rows that have been kept for long enough
 //! - `backup`: a copy while everything goes on
@@ -17,6 +18,7 @@
 //! Who looks after the server asks the [`Store`] itself. Every change that a person makes is one transaction with
 //! its entry in the audit log. Times are milliseconds since the epoch, told by the caller.
 
+mod accounts;
 mod at;
 mod audit;
 mod backup;
@@ -38,6 +40,10 @@ mod writer;
 
 use sqlx::AnyPool;
 
+pub use accounts::{
+    Account, AccountChange, By, Confirmed, Invitation, KeptFactor, NewAccount, NewSession,
+    PasswordChange, SessionRow, Turned,
+};
 pub use at::{Opening, StoreAt};
 pub use audit::{AuditEntry, NewAudit};
 pub use bans::{Ban, BanFilter, Measure, NewBan};

@@ -45,6 +45,22 @@ macro_rules! reports_list {
     };
 }
 
+macro_rules! account_columns {
+    () => {
+        "a.id AS id, a.name AS name, a.role AS role, a.password AS password, a.created_at_ms AS created_at_ms, \
+         a.disabled_at_ms AS disabled_at_ms, a.version AS version, \
+         (SELECT COUNT(*) FROM account_factors f WHERE f.account = a.id AND f.confirmed_at_ms IS NOT NULL) AS factors"
+    };
+}
+
+macro_rules! session_columns {
+    () => {
+        "s.id AS id, s.account AS account, s.turn AS turn, s.with_factor AS with_factor, \
+         s.began_at_ms AS began_at_ms, s.refreshed_at_ms AS refreshed_at_ms, s.ended_at_ms AS ended_at_ms, \
+         a.name AS name, a.role AS role, a.disabled_at_ms AS disabled_at_ms"
+    };
+}
+
 statements! {
     PING = "SELECT 1";
     /// A write that changes nothing that anybody reads: whether the database can keep something again.
@@ -138,6 +154,96 @@ statements! {
     SET_AUDIT_BOUND = "UPDATE audit_bound SET before_ms = $1";
     SWEEP_AUDIT = "DELETE FROM audit WHERE id IN \
          (SELECT id FROM audit WHERE at_ms < $1 ORDER BY id LIMIT $2)";
+
+    ANY_ACCOUNT = "SELECT COUNT(*) FROM (SELECT id FROM accounts LIMIT 1) AS any_account";
+    ADD_ACCOUNT = "INSERT INTO accounts (name, role, created_at_ms, version) VALUES ($1, $2, $3, 1) \
+         ON CONFLICT (name) DO NOTHING RETURNING id";
+    ACCOUNT = concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.id = $1");
+    ACCOUNT_NAMED = concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.name = $1");
+    ACCOUNTS = concat!(
+        "SELECT ",
+        account_columns!(),
+        " FROM accounts a WHERE a.id > $1 ORDER BY a.id LIMIT $2"
+    );
+    ACCOUNT_VERSION = "SELECT version FROM accounts WHERE id = $1";
+    CHANGE_ACCOUNT = "UPDATE accounts SET role = $3, disabled_at_ms = $4, version = version + 1 \
+         WHERE id = $1 AND version = $2 RETURNING id";
+    /// Admins who could log in.
+    ADMINS_LEFT = "SELECT COUNT(*) FROM accounts \
+         WHERE role = 'admin' AND disabled_at_ms IS NULL AND password IS NOT NULL";
+    /// So that nobody can log in before the invitation is taken.
+    EMPTY_ACCOUNT = "UPDATE accounts SET password = NULL, disabled_at_ms = NULL, version = version + 1 WHERE id = $1 \
+         AND version = $2 RETURNING id";
+
+    /// Changes nothing, and holds the row until the transaction ends.
+    HOLD_ACCOUNT = "UPDATE accounts SET version = version WHERE id = $1 AND password = $2 AND disabled_at_ms IS NULL \
+         RETURNING id";
+    /// Only as long as the one it replaces is the one that was checked.
+    CHANGE_PASSWORD = "UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2 AND disabled_at_ms IS NULL \
+         RETURNING id";
+    FIRST_PASSWORD = "UPDATE accounts SET password = $2, version = version + 1 WHERE id = $1 AND disabled_at_ms IS NULL \
+         RETURNING id";
+
+    ADD_INVITATION = "INSERT INTO account_invitations (digest, account, created_at_ms, expires_at_ms) \
+         VALUES ($1, $2, $3, $4)";
+    INVITED = concat!(
+        "SELECT ",
+        account_columns!(),
+        " FROM accounts a JOIN account_invitations i ON i.account = a.id \
+         WHERE i.digest = $1 AND i.used_at_ms IS NULL AND i.expires_at_ms > $2 AND a.disabled_at_ms IS NULL"
+    );
+    USE_INVITATION = "UPDATE account_invitations SET used_at_ms = $2 \
+         WHERE digest = $1 AND used_at_ms IS NULL AND expires_at_ms > $2 RETURNING account";
+    DROP_INVITATIONS = "DELETE FROM account_invitations WHERE account = $1 AND used_at_ms IS NULL";
+
+    FACTOR = "SELECT id, secret, created_at_ms, last_step FROM account_factors \
+         WHERE account = $1 AND confirmed_at_ms IS NOT NULL";
+    FACTOR_ENROLLING = "SELECT id, secret, created_at_ms, last_step FROM account_factors \
+         WHERE account = $1 AND confirmed_at_ms IS NULL";
+    ADD_FACTOR = "INSERT INTO account_factors (account, secret, created_at_ms) VALUES ($1, $2, $3) RETURNING id";
+    DROP_FACTOR_ENROLLING = "DELETE FROM account_factors WHERE account = $1 AND confirmed_at_ms IS NULL";
+    DROP_FACTOR = "DELETE FROM account_factors WHERE account = $1 AND confirmed_at_ms IS NOT NULL";
+    CONFIRM_FACTOR = "UPDATE account_factors SET confirmed_at_ms = $2, last_step = $3 \
+         WHERE id = $1 AND confirmed_at_ms IS NULL RETURNING account";
+    USE_STEP = "UPDATE account_factors SET last_step = $2 \
+         WHERE id = $1 AND (last_step IS NULL OR last_step < $2) RETURNING account";
+    ADD_RECOVERY_CODE = "INSERT INTO account_recovery_codes (account, digest) VALUES ($1, $2)";
+    DROP_RECOVERY_CODES = "DELETE FROM account_recovery_codes WHERE account = $1";
+    USE_RECOVERY_CODE = "UPDATE account_recovery_codes SET used_at_ms = $3 \
+         WHERE account = $1 AND digest = $2 AND used_at_ms IS NULL RETURNING account";
+    RECOVERY_CODES_LEFT = "SELECT COUNT(*) FROM account_recovery_codes WHERE account = $1 AND used_at_ms IS NULL";
+
+    ADD_SESSION = "INSERT INTO account_sessions \
+         (account, family, turn, with_factor, began_at_ms, refreshed_at_ms) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id";
+    SESSION = concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM account_sessions s JOIN accounts a ON a.id = s.account WHERE s.id = $1"
+    );
+    SESSION_OF_FAMILY = concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM account_sessions s JOIN accounts a ON a.id = s.account WHERE s.family = $1"
+    );
+    SESSIONS_OF = concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM account_sessions s JOIN accounts a ON a.id = s.account \
+         WHERE s.account = $1 AND s.ended_at_ms IS NULL ORDER BY s.refreshed_at_ms DESC, s.id DESC LIMIT $2"
+    );
+    TURN_SESSION = "UPDATE account_sessions SET turn = $3, refreshed_at_ms = $4 \
+         WHERE id = $1 AND turn = $2 AND ended_at_ms IS NULL RETURNING id";
+    PROVE_SESSION = "UPDATE account_sessions SET with_factor = 1 WHERE id = $1 AND ended_at_ms IS NULL";
+    END_SESSION = "UPDATE account_sessions SET ended_at_ms = $2 WHERE id = $1 AND ended_at_ms IS NULL RETURNING account";
+    /// All of an account but one; but none, for the id 0.
+    END_SESSIONS = "UPDATE account_sessions SET ended_at_ms = $3 WHERE account = $1 AND id <> $2 AND ended_at_ms IS NULL";
+    /// Those beyond so many, which were used the longest ago.
+    END_SESSIONS_BEYOND = "UPDATE account_sessions SET ended_at_ms = $2 WHERE account = $1 AND ended_at_ms IS NULL \
+         AND id NOT IN (SELECT id FROM account_sessions WHERE account = $1 AND ended_at_ms IS NULL \
+         ORDER BY refreshed_at_ms DESC, id DESC LIMIT $3)";
+
+    SWEEP_INVITATIONS = "DELETE FROM account_invitations WHERE expires_at_ms < $1";
+    SWEEP_SESSIONS = "DELETE FROM account_sessions WHERE refreshed_at_ms < $1";
 }
 
 /// SQLite's alone: a copy of the whole database in a new file.

@@ -36,6 +36,10 @@ const BATCH_ROWS: i64 = 500;
 /// How many such transactions one sweep has for each table.
 const BATCHES_MAX: usize = 40;
 
+/// How long sessions of operators are kept after they were last used, and invitations after they have run out, in ms:
+/// long enough to see what happened.
+const ACCOUNTS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
 /// When nothing of the audit log may be removed.
 const NEVER: i64 = 0;
 
@@ -55,6 +59,11 @@ impl Store {
         let (audit, more_audit) = self
             .sweep_table(sql::SWEEP_AUDIT, before(retention.audit_ms), true)
             .await?;
+        for statement in [sql::SWEEP_INVITATIONS, sql::SWEEP_SESSIONS] {
+            // Operators are few, and so are these.
+            let query = sqlx::query(statement).bind(before(ACCOUNTS_MS));
+            query.execute(self.pool()).await?;
+        }
         let keys = sqlx::query(sql::SWEEP_KEYS).bind(now_ms);
         Ok(Swept {
             reports,

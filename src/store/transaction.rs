@@ -2,6 +2,8 @@
 
 use super::{Kind, Store, StoreError};
 use sqlx::AnyPool;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// A transaction; rolled back if it is dropped.
 pub(super) type Tx = sqlx::Transaction<'static, sqlx::Any>;
@@ -46,9 +48,10 @@ pub(super) async fn retried<T, F>(attempt: impl Fn() -> F) -> Result<T, StoreErr
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    for _ in 1..ATTEMPTS_MAX {
+    for attempted in 0..ATTEMPTS_MAX - 1 {
         match attempt().await {
-            Err(StoreError::Crossed) => {}
+            // The other one may not be through yet, and would be met again.
+            Err(StoreError::Crossed) => sleep(Duration::from_millis(1 << attempted)).await,
             outcome => return outcome,
         }
     }

@@ -1,0 +1,188 @@
+//! Making accounts, and changing those of others.
+
+use super::invitations::{self, Invitation};
+use super::{Account, By, account_now, end_sessions_but, stale_or_gone};
+use crate::accounts::{AccountName, Role};
+use crate::store::transaction::{Level, Tx, retried};
+use crate::store::{Store, StoreError, audit, sql};
+use serde_json::json;
+use sqlx::AnyConnection;
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// What it is called.
+    pub name: AccountName,
+    /// What it is for.
+    pub role: Role,
+    /// What its owner takes it by.
+    pub invitation: Invitation,
+}
+
+/// What is to become of an account.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountChange {
+    /// Which.
+    pub id: i64,
+    /// As whoever changes it has seen it.
+    pub version: i64,
+    /// Another role.
+    pub role: Option<Role>,
+    /// Whether it lets nobody in.
+    pub is_disabled: Option<bool>,
+    /// Whether to refuse if no admin were left who can log in.
+    pub keeps_an_admin: bool,
+}
+
+impl Store {
+    /// Makes an account that can be taken by an invitation.
+    ///
+    /// # Errors
+    /// [`StoreError::Unacceptable`] if there is one of this name; [`StoreError::Away`].
+    pub async fn add_account(&self, new: &NewAccount, by: By<'_>) -> Result<Account, StoreError> {
+        // One statement decides: a name is there once.
+        let mut tx = self.begin(Level::ReadCommitted).await?;
+        let connection: &mut AnyConnection = &mut tx;
+        let id: Option<i64> = sqlx::query_scalar(sql::ADD_ACCOUNT)
+            .bind(new.name.as_str())
+            .bind(new.role.as_str())
+            .bind(by.at_ms)
+            .fetch_optional(connection)
+            .await?;
+        let id = id.ok_or(StoreError::Unacceptable(
+            "there is an account of this name already",
+        ))?;
+        invitations::add(&mut tx, id, &new.invitation, by).await?;
+        let detail = json!({"name": new.name.as_str(), "role": new.role.as_str()});
+        audit::add(&mut tx, &by.entry("account.create", id, detail)).await?;
+        let account = account_now(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(account)
+    }
+
+    /// Changes what an account is for, or whether it lets anybody in. The sessions of one that doesn't end (ASVS
+    /// 7.4.2).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Stale`]; [`StoreError::Unacceptable`] if no admin were left;
+    /// [`StoreError::Away`].
+    pub async fn change_account(
+        &self,
+        change: AccountChange,
+        by: By<'_>,
+    ) -> Result<Account, StoreError> {
+        retried(|| self.try_change_account(change, by)).await
+    }
+
+    /// Serializable: whether an admin is left is decided by rows that are not changed. Two admins who remove each
+    /// other at the same time would each see the other there.
+    async fn try_change_account(
+        &self,
+        change: AccountChange,
+        by: By<'_>,
+    ) -> Result<Account, StoreError> {
+        let mut tx = self.begin(Level::Serializable).await?;
+        let before = account_now(&mut tx, change.id).await?;
+        let role = change.role.unwrap_or(before.role);
+        let disabled_at_ms = match change.is_disabled {
+            Some(true) => before.disabled_at_ms.or(Some(by.at_ms)),
+            Some(false) => None,
+            None => before.disabled_at_ms,
+        };
+        let connection: &mut AnyConnection = &mut tx;
+        let changed: Option<i64> = sqlx::query_scalar(sql::CHANGE_ACCOUNT)
+            .bind(change.id)
+            .bind(change.version)
+            .bind(role.as_str())
+            .bind(disabled_at_ms)
+            .fetch_optional(connection)
+            .await?;
+        if changed.is_none() {
+            return Err(stale_or_gone(&mut tx, change.id).await);
+        }
+        if change.keeps_an_admin {
+            check_admin_left(&mut tx, &before).await?;
+        }
+        let is_disabled = disabled_at_ms.is_some();
+        if is_disabled {
+            end_sessions_but(&mut tx, change.id, 0, by.at_ms).await?;
+        }
+        let detail = json!({"role": role.as_str(), "disabled": is_disabled});
+        audit::add(&mut tx, &by.entry("account.change", change.id, detail)).await?;
+        let account = account_now(&mut tx, change.id).await?;
+        tx.commit().await?;
+        Ok(account)
+    }
+
+    /// Takes from an account its password, its second factor and its sessions, and invites its owner anew (ASVS 6.4.6:
+    /// nobody chooses a password for somebody else). A disabled one is enabled by it.
+    ///
+    /// # Errors
+    /// As [`change_account`](Self::change_account).
+    pub async fn reset_account(
+        &self,
+        change: AccountChange,
+        invitation: &Invitation,
+        by: By<'_>,
+    ) -> Result<Account, StoreError> {
+        retried(|| self.try_reset_account(change, invitation, by)).await
+    }
+
+    /// Serializable for the same reason as a change.
+    async fn try_reset_account(
+        &self,
+        change: AccountChange,
+        invitation: &Invitation,
+        by: By<'_>,
+    ) -> Result<Account, StoreError> {
+        let mut tx = self.begin(Level::Serializable).await?;
+        let before = account_now(&mut tx, change.id).await?;
+        let connection: &mut AnyConnection = &mut tx;
+        let changed: Option<i64> = sqlx::query_scalar(sql::EMPTY_ACCOUNT)
+            .bind(change.id)
+            .bind(change.version)
+            .fetch_optional(connection)
+            .await?;
+        if changed.is_none() {
+            return Err(stale_or_gone(&mut tx, change.id).await);
+        }
+        if change.keeps_an_admin {
+            check_admin_left(&mut tx, &before).await?;
+        }
+        for statement in [
+            sql::DROP_FACTOR,
+            sql::DROP_FACTOR_ENROLLING,
+            sql::DROP_RECOVERY_CODES,
+        ] {
+            let connection: &mut AnyConnection = &mut tx;
+            sqlx::query(statement)
+                .bind(change.id)
+                .execute(connection)
+                .await?;
+        }
+        end_sessions_but(&mut tx, change.id, 0, by.at_ms).await?;
+        invitations::add(&mut tx, change.id, invitation, by).await?;
+        audit::add(&mut tx, &by.entry("account.reset", change.id, json!({}))).await?;
+        let account = account_now(&mut tx, change.id).await?;
+        tx.commit().await?;
+        Ok(account)
+    }
+}
+
+/// Only asked if there was one before: who has none can't lose the last.
+async fn check_admin_left(tx: &mut Tx, before: &Account) -> Result<(), StoreError> {
+    let was_one = before.role == Role::Admin && !before.is_disabled() && before.password.is_some();
+    if !was_one {
+        return Ok(());
+    }
+    let connection: &mut AnyConnection = tx;
+    let left: i64 = sqlx::query_scalar(sql::ADMINS_LEFT)
+        .fetch_one(connection)
+        .await?;
+    if left == 0 {
+        return Err(StoreError::Unacceptable(
+            "no admin would be left who can log in; make another one first",
+        ));
+    }
+    Ok(())
+}

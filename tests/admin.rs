@@ -104,7 +104,7 @@ async fn where_others_can_reach_it_everything_needs_the_token() {
         "/readyz",
         "/config",
         "/metrics",
-        "/api/status",
+        "/api/v1/status",
         "/nothing",
     ] {
         let line = format!("GET {path}");
@@ -135,16 +135,16 @@ async fn pages_in_a_browser_on_this_machine_get_nothing() {
         &[("Origin", "https://evil.example"), json],
         &[("Origin", "null"), json],
     ] {
-        for line in ["GET /config", "POST /api/drain"] {
+        for line in ["GET /config", "POST /api/v1/drain"] {
             assert_eq!(ask(admin, line, headers, "{}").await.0, 403, "{headers:?}");
         }
     }
     // What a page can send without asking first.
     let plain = [("Content-Type", "text/plain")];
     for headers in [&plain[..], &[]] {
-        assert_eq!(ask(admin, "POST /api/drain", headers, "{}").await.0, 415);
+        assert_eq!(ask(admin, "POST /api/v1/drain", headers, "{}").await.0, 415);
     }
-    assert_eq!(get(admin, "/api/status").await.1["state"], "ready");
+    assert_eq!(get(admin, "/api/v1/status").await.1["state"], "ready");
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_drain_sends_away_whom_it_can_until_it_is_called_off() {
     for _ in 0..CROWD {
         crowd.push(V1::connect(&server).await);
     }
-    let (status, answer) = post(admin, "/api/drain", &json!({})).await;
+    let (status, answer) = post(admin, "/api/v1/drain", &json!({})).await;
     assert_eq!(
         (status, &answer["state"]),
         (200, &json!("draining")),
@@ -192,10 +192,10 @@ async fn a_drain_sends_away_whom_it_can_until_it_is_called_off() {
     }
     let mut gone = crowd.remove(0);
     assert_eq!(gone.expect_close().await.0, 4200);
-    let (status, _) = post(admin, "/api/drain", &json!({})).await;
+    let (status, _) = post(admin, "/api/v1/drain", &json!({})).await;
     assert_eq!(status, 200, "once more changes nothing");
 
-    let (status, answer) = post(admin, "/api/drain/cancel", &json!({})).await;
+    let (status, answer) = post(admin, "/api/v1/drain/cancel", &json!({})).await;
     assert_eq!(
         (status, &answer["state"]),
         (200, &json!("ready")),
@@ -215,7 +215,7 @@ async fn a_drain_sends_away_whom_it_can_until_it_is_called_off() {
     ann.join(PARIS, 5.0).await;
     ann.expect("matched").await;
     last.expect("matched").await;
-    assert_eq!(get(admin, "/api/status").await.1["sessions"], left + 1);
+    assert_eq!(get(admin, "/api/v1/status").await.1["sessions"], left + 1);
 }
 
 #[tokio::test]
@@ -225,13 +225,13 @@ async fn a_stop_cannot_be_called_off_and_a_drain_can_become_one() {
     for _ in 0..70 {
         crowd.push(V1::connect(&server).await);
     }
-    post(admin, "/api/drain", &json!({})).await;
+    post(admin, "/api/v1/drain", &json!({})).await;
     for client in &mut crowd {
         client.expect("going_away").await;
     }
     server.terminate();
     server.printed("stopping").await;
-    for path in ["/api/drain", "/api/drain/cancel"] {
+    for path in ["/api/v1/drain", "/api/v1/drain/cancel"] {
         let (status, answer) = post(admin, path, &json!({})).await;
         assert_eq!(status, 409, "{answer}");
     }
@@ -250,7 +250,7 @@ async fn a_session_is_ended_by_its_name_and_its_partner_is_told() {
         .as_str()
         .expect("a string")
         .to_owned();
-    let path = format!("/api/sessions/{name}/disconnect");
+    let path = format!("/api/v1/sessions/{name}/disconnect");
     let (status, answer) = post(admin, &path, &json!({})).await;
     assert_eq!((status, answer), (200, json!({"session": name})));
     assert_eq!(ann.expect_close().await.0, 4000);
@@ -261,7 +261,7 @@ async fn a_session_is_ended_by_its_name_and_its_partner_is_told() {
         .await;
     assert_eq!(post(admin, &path, &json!({})).await.0, 404);
     for never in ["ann", "-1", "0x10", "10000000000000000"] {
-        let path = format!("/api/sessions/{never}/disconnect");
+        let path = format!("/api/v1/sessions/{never}/disconnect");
         assert_eq!(post(admin, &path, &json!({})).await.0, 400, "{never}");
     }
 }
@@ -280,7 +280,7 @@ async fn who_was_reported_can_be_told_from_the_log_and_ended() {
         .expect("it says whom");
     let reported = rest.split_whitespace().next().expect("a name");
     assert_eq!(pair.bob.welcome["session"], reported);
-    let path = format!("/api/sessions/{reported}/disconnect");
+    let path = format!("/api/v1/sessions/{reported}/disconnect");
     assert_eq!(post(admin, &path, &json!({})).await.0, 200);
     assert_eq!(pair.bob.expect_close().await.0, 4000);
     assert_eq!(pair.ann.expect("partner_left").await["reason"], "removed");
@@ -290,15 +290,15 @@ async fn who_was_reported_can_be_told_from_the_log_and_ended() {
 async fn the_level_of_the_log_changes_while_the_server_runs() {
     let (server, admin) = server(&[]).await;
     assert_eq!(
-        get(admin, "/api/log-level").await,
+        get(admin, "/api/v1/log-level").await,
         (200, json!({"level": "info"}))
     );
     for (level, word) in [(json!("loud=loud=loud"), "debug"), (json!(3), "string")] {
-        let (status, answer) = post(admin, "/api/log-level", &json!({"level": level})).await;
+        let (status, answer) = post(admin, "/api/v1/log-level", &json!({"level": level})).await;
         assert_eq!(status, 400, "{answer}");
         assert!(answer.to_string().contains(word), "{answer}");
     }
-    let (status, _) = post(admin, "/api/log-level", &json!({"level": "debug"})).await;
+    let (status, _) = post(admin, "/api/v1/log-level", &json!({"level": "debug"})).await;
     assert_eq!(status, 200);
     assert_eq!(get(admin, "/config").await.1["log"]["level"], "debug");
     // Half a request is worth a line for who debugs.
@@ -313,7 +313,7 @@ async fn the_level_of_the_log_changes_while_the_server_runs() {
 #[tokio::test]
 async fn whoever_is_no_terminal_reads_the_log_as_json() {
     let (server, admin) = server(&[("log.format", "auto")]).await;
-    post(admin, "/api/drain", &json!({})).await;
+    post(admin, "/api/v1/drain", &json!({})).await;
     let printed = server.printed("an operator drains").await;
     let line = printed
         .lines()
@@ -341,7 +341,7 @@ async fn people_are_counted_by_parts_of_the_world_and_few_are_not_told() {
             .await;
         people.push(client);
     }
-    let (status, counted) = get(admin, "/api/regions").await;
+    let (status, counted) = get(admin, "/api/v1/regions").await;
     assert_eq!(status, 200);
     assert_eq!(counted["elsewhere"], 4, "{counted}");
     let regions = counted["regions"].as_array().expect("a list");
@@ -366,7 +366,7 @@ async fn the_last_hours_are_told_in_steps_to_whoever_comes_later() {
     common::within("steps with all of it", async {
         while counted != [2, 1, 1] {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let path = format!("/api/history?since_ms={since_ms}");
+            let path = format!("/api/v1/history?since_ms={since_ms}");
             steps = get(admin, &path).await.1;
             let Some(last) = steps["at_ms"].as_array().expect("a list").last() else {
                 continue;
@@ -385,7 +385,7 @@ async fn the_last_hours_are_told_in_steps_to_whoever_comes_later() {
     })
     .await;
     // All of it again, and each column as long.
-    let (status, all) = get(admin, "/api/history").await;
+    let (status, all) = get(admin, "/api/v1/history").await;
     assert_eq!((status, &all["step_s"]), (200, &json!(1)));
     assert_eq!(sum(&all["connections_begun"]), 2);
     assert_eq!(sum(&all["matches"]), 1);
@@ -397,7 +397,7 @@ async fn the_last_hours_are_told_in_steps_to_whoever_comes_later() {
         assert_eq!(ended.as_array().expect("a list").len(), long);
     }
     for query in ["since_ms=soon", "since_ms=-1", "since=1"] {
-        let (status, answer) = get(admin, &format!("/api/history?{query}")).await;
+        let (status, answer) = get(admin, &format!("/api/v1/history?{query}")).await;
         assert_eq!(status, 400, "{query}: {answer}");
         assert!(answer.to_string().contains("since_ms"), "{answer}");
     }
@@ -408,7 +408,7 @@ async fn one_session_is_shown_without_who_it_is() {
     let (server, admin) = server(&[]).await;
     let mut ann = V1::connect(&server).await;
     let session = ann.welcome["session"].clone();
-    let path = format!("/api/sessions/{}", session.as_str().expect("a string"));
+    let path = format!("/api/v1/sessions/{}", session.as_str().expect("a string"));
     let (status, shown) = get(admin, &path).await;
     assert_eq!((status, &shown["does"]), (200, &json!("idle")), "{shown}");
     let named = common::with(join(PARIS, 5.0), json!({"name": "ann-of-paris"}));
@@ -455,7 +455,7 @@ async fn one_session_is_shown_without_who_it_is() {
         200
     );
     assert_eq!(get(admin, &path).await.0, 404);
-    let (status, answer) = get(admin, "/api/sessions/ann").await;
+    let (status, answer) = get(admin, "/api/v1/sessions/ann").await;
     assert_eq!(status, 400, "{answer}");
 }
 
@@ -466,17 +466,17 @@ async fn a_drain_says_how_far_it_is() {
     for _ in 0..3 {
         crowd.push(V1::connect(&server).await);
     }
-    assert_eq!(get(admin, "/api/status").await.1["drain"], Value::Null);
-    post(admin, "/api/drain", &json!({})).await;
+    assert_eq!(get(admin, "/api/v1/status").await.1["drain"], Value::Null);
+    post(admin, "/api/v1/drain", &json!({})).await;
     for client in &mut crowd {
         client.expect("going_away").await;
     }
     // Once more changes nothing of what it was at the beginning.
-    let (_, status) = post(admin, "/api/drain", &json!({})).await;
+    let (_, status) = post(admin, "/api/v1/drain", &json!({})).await;
     assert_eq!(status["drain"]["connections_before"], 3, "{status}");
     assert!(status["drain"]["lasts_ms"].is_u64(), "{status}");
     assert_eq!(status["totals"]["connections_begun"], 3);
-    let (_, status) = post(admin, "/api/drain/cancel", &json!({})).await;
+    let (_, status) = post(admin, "/api/v1/drain/cancel", &json!({})).await;
     assert_eq!(status["drain"], Value::Null, "{status}");
 }
 
@@ -514,7 +514,7 @@ async fn the_board_is_given_to_anybody_and_what_it_asks_for_is_not() {
         let sent = head.header(name).unwrap_or_default();
         assert!(sent.starts_with(value), "{name}: {sent}");
     }
-    assert_eq!(ask(admin, "GET /api/history", &[], "").await.0, 401);
+    assert_eq!(ask(admin, "GET /api/v1/history", &[], "").await.0, 401);
     assert_eq!(ask(admin, "POST /", &[], "").await.0, 401);
     // Neither another name for this machine nor another page gets as far as that.
     for header in [("Host", "evil.example"), ("Origin", "https://evil.example")] {
@@ -559,6 +559,6 @@ async fn the_description_is_the_one_that_is_checked_in_and_all_of_it_is_served()
             assert!(!body.contains("nothing here"), "{line}: {body}");
         }
     }
-    assert_eq!(ask(admin, "GET /api/drain", &[], "").await.0, 405);
+    assert_eq!(ask(admin, "GET /api/v1/drain", &[], "").await.0, 405);
     assert_eq!(get(admin, "/nothing").await.0, 404);
 }

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod admin;
 mod chat;
 mod check_config;
 mod completions;
@@ -51,6 +52,8 @@ enum Command {
     PrintConfig,
     /// Ask a running server whether it lives or is ready; the exit status is 0 if so, else 1.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Make, list, disable and reset accounts of those who look after the server.
+    Admin(admin::AdminArgs),
     /// Show or forget what is kept of somebody, or write a backup.
     Data(data::DataArgs),
     /// Print what a shell needs to complete this program's arguments.
@@ -140,6 +143,7 @@ fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::PrintConfig => print_config::run(),
         Command::Healthcheck(args) => healthcheck::run(args),
+        Command::Admin(args) => current_thread(admin::run(args)),
         Command::Data(args) => current_thread(data::run(args)),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(args),

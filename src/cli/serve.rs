@@ -54,6 +54,10 @@ async fn open_store(settings: &config::Store) -> anyhow::Result<Option<Store>> {
             Ok(Some(store))
         }
         Err(StoreError::Off) if settings.url == config::StoreUrl::Off => Ok(None),
+        // One that is there may have accounts: without it, everybody on this machine would be let in.
+        Err(error @ StoreError::Open { .. }) if at.file().is_some_and(|file| file.exists()) => {
+            Err(error.into())
+        }
         Err(error @ (StoreError::Off | StoreError::Open { .. })) if !settings.is_asked_for() => {
             tracing::warn!(%error, "reports and bans will not outlast this process");
             Ok(None)

@@ -68,6 +68,8 @@ pub struct Admin {
     pub token_file: Option<PathBuf>,
     /// Over how many seconds each of the figures is counted that are kept for the board, 1…3600.
     pub history_step_s: u32,
+    /// How many passwords are hashed at once, 1…64; each takes a processor for some tens of ms, and 19 MiB.
+    pub hashes_at_once: u32,
 }
 
 impl Default for Admin {
@@ -76,6 +78,7 @@ impl Default for Admin {
             token: None,
             token_file: None,
             history_step_s: 10,
+            hashes_at_once: 1,
         }
     }
 }

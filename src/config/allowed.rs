@@ -37,6 +37,7 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("store.keep_reports_days", 1.0, 3650.0, " whole days"),
     ("store.keep_bans_days", 0.0, 3650.0, " whole days"),
     ("store.keep_audit_days", 1.0, 36_500.0, " whole days"),
+    ("admin.hashes_at_once", 1.0, 64.0, ""),
     ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("telemetry.sample_ratio", 0.0, 1.0, ""),
     ("telemetry.queue_spans", 1.0, 65_536.0, ""),

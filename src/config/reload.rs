@@ -131,6 +131,7 @@ impl Config {
                 token: choose!(it, keeps_token, admin.token),
                 token_file: choose!(it, keeps_token, admin.token_file),
                 history_step_s: choose!(it, at_start admin.history_step_s),
+                hashes_at_once: choose!(it, at_start admin.hashes_at_once),
             },
             // Everybody has been told these, or the waiting room was built with them.
             privacy: section!(it, Privacy privacy {

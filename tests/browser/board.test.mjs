@@ -1,10 +1,14 @@
 // The operators' board, with a crowd of people on the server.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { BINARY, Browser, LIMIT_MS, Server, freePort } from "./support.mjs";
 
@@ -114,7 +118,7 @@ onServer("a crowd is shown as it is, also to who comes later, on every screen", 
   assert.equal(people.length, cells);
   assert.ok(people.every((text) => number(text) >= 5), people.join());
 
-  const steps = await ann.page.evaluate(async () => (await (await fetch("/api/history")).json()).at_ms.length);
+  const steps = await ann.page.evaluate(async () => (await (await fetch("/api/v1/history")).json()).at_ms.length);
   for (const [screen, options] of Object.entries(SCREENS)) {
     const late = await browser.person(board, options);
     await until(late, "#plot-sessions .summary", (text) => text.includes("chatting"), "about chats");
@@ -210,11 +214,13 @@ onServer("a token is asked for, kept for the tab, and forgotten", async ({ board
   const ann = await browser.person(board, SCREENS.phone);
   await ann.isShown("#login");
   assert.equal(await ann.page.locator("#board").isVisible(), false);
-  await assertNoSeriousFault(ann, "the question for the token");
+  await assertNoSeriousFault(ann, "the question who it is");
   await ann.page.screenshot({ path: screenshotPath("board-login") });
+  await ann.page.locator("#token-part > summary").click();
+  await assertNoSeriousFault(ann, "the question for the token, unfolded");
   await ann.page.fill("#token", `${TOKEN}-or-not`);
   await ann.page.press("#token", "Enter");
-  await ann.reads("#login-error", "That is not the token.");
+  await ann.reads("#token-error", "That is not the token.");
   await ann.page.fill("#token", TOKEN);
   await ann.page.press("#token", "Enter");
   await ann.reads("#state", "Ready");
@@ -260,7 +266,127 @@ onServer("a board that nobody sees asks for nothing", async ({ board }) => {
   const atMost = asked.length;
   await clock.runFor(60_000);
   assert.equal(asked.length, atMost, asked.join());
-  const answered = ann.page.waitForResponse((response) => response.url().endsWith("/api/status"));
+  const answered = ann.page.waitForResponse((response) => response.url().endsWith("/api/v1/status"));
   await hide(false);
   await answered;
 });
+
+/** Settings of a server that keeps accounts in a folder of its own. */
+function withStore() {
+  const folder = mkdtempSync(path.join(tmpdir(), "whisperchat-"));
+  return { WHISPERCHAT_STORE__URL: "auto", WHISPERCHAT_STORE__FOLDER: folder };
+}
+
+/** Makes an account by the command line. What is behind `#` in the link that it prints. */
+function invite(store, name, role) {
+  const args = ["admin", "create", name, "--role", role];
+  const printed = execFileSync(BINARY, args, { env: { ...process.env, ...store }, encoding: "utf8" });
+  return printed.match(/#invitation=\S+/)[0];
+}
+
+/** What an authenticator shows (RFC 6238). */
+function totp(secret, steps = 0) {
+  const bits = [...secret.replaceAll(" ", "")].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0"));
+  const key = Buffer.from(bits.join("").match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  const mac = createHmac("sha1", key).update(counter).digest();
+  const code = mac.readUInt32BE(mac[19] & 0xf) & 0x7fffffff;
+  return String(code % 1_000_000).padStart(6, "0");
+}
+
+const PASSWORD = "seven green lamps";
+
+async function enter(person, field, text) {
+  await person.page.fill(field, text);
+  await person.page.press(field, "Enter");
+}
+
+const ofAdmin = withStore();
+onServer("an account is taken by its link, enrols a second factor, and logs in, goes on and out", async ({ board }) => {
+  const ann = await browser.person("about:blank", SCREENS.desktop);
+  await ann.page.goto(`${board}${invite(ofAdmin, "ann", "admin")}`);
+  await ann.reads("#invitation-words", "It is called ann, and made for an admin.");
+  await assertNoSeriousFault(ann, "an invitation");
+  await enter(ann, "#new-password", "password");
+  await ann.reads("#invitation-error", "most common");
+  await enter(ann, "#new-password", PASSWORD);
+  await ann.isShown("#login-name");
+  assert.equal(await ann.page.inputValue("#name"), "ann");
+  assert.ok(!ann.page.url().includes("invitation"), ann.page.url());
+  await enter(ann, "#password", "not that one");
+  await ann.reads("#login-error", "The name or the password is wrong.");
+  await enter(ann, "#password", PASSWORD);
+  await ann.isShown("#login-enrol");
+  await assertNoSeriousFault(ann, "enrolling");
+  await ann.page.screenshot({ path: screenshotPath("board-enrol") });
+  const secret = await ann.page.textContent("#enrol-secret");
+  await enter(ann, "#enrol-code", "000000");
+  await ann.reads("#enrol-error", "The code is wrong");
+  await enter(ann, "#enrol-code", totp(secret));
+  await ann.isShown("#login-codes");
+  await assertNoSeriousFault(ann, "recovery codes");
+  const codes = await ann.page.locator("#codes li").allTextContents();
+  assert.equal(codes.length, 10);
+  await ann.page.click("#codes-done");
+  await ann.reads("#state", "Ready");
+  await ann.reads("#who", "ann, admin");
+  await ann.isShown("#drain-start");
+  // Somebody else is invited, and let in no more.
+  await ann.page.fill("#invite-name", "bob");
+  await ann.page.selectOption("#invite-role", "moderator");
+  await ann.page.press("#invite-name", "Enter");
+  await ann.reads("#accounts-rows", "bob");
+  assert.match(await ann.page.inputValue("#invitation-link"), /#invitation=[\w-]{43}$/);
+  await ann.page.getByRole("button", { name: "Let in no more: bob" }).click();
+  await ann.reads("#accounts-rows", "is let in no more");
+  await ann.page.getByRole("button", { name: "Let in no more: ann" }).click();
+  await ann.reads("#accounts-status", "no admin would be left");
+  await assertNoSeriousFault(ann, "accounts");
+  await assertFits(ann, "accounts");
+  await ann.page.screenshot({ path: screenshotPath("board-accounts"), fullPage: true });
+  // Nothing that lets anybody in is where a script could find it.
+  const kept = await ann.page.evaluate(() => [Object.values(localStorage), document.cookie, sessionStorage.length]);
+  assert.deepEqual(kept, [["yes"], "", 0]);
+  await ann.page.reload();
+  await ann.reads("#state", "Ready");
+  // Another tab goes on with the same cookie, which is another one then, and this one with that.
+  const other = await ann.page.context().newPage();
+  await other.goto(board);
+  await other.locator("#who", { hasText: "ann, admin" }).waitFor();
+  await ann.page.reload();
+  await ann.reads("#who", "ann, admin");
+  await ann.page.click("#sign-out");
+  await ann.isShown("#login-name");
+  await ann.page.reload();
+  await ann.isShown("#login-name");
+  await ann.page.fill("#name", "ann");
+  await enter(ann, "#password", PASSWORD);
+  await ann.isShown("#login-factor");
+  await assertNoSeriousFault(ann, "the second factor");
+  await enter(ann, "#factor-code", "000000");
+  await ann.reads("#factor-error", "The code is wrong");
+  await enter(ann, "#factor-code", codes[0]);
+  await ann.reads("#who", "ann, admin");
+  forgive(ann, /status of 40[0139]/);
+}, ofAdmin);
+
+const ofViewer = withStore();
+onServer("a viewer sees the figures and nothing to steer by, in light and dark", async ({ board }) => {
+  const code = invite(ofViewer, "vera", "viewer");
+  const vera = await browser.person("about:blank", SCREENS.small);
+  await vera.page.goto(`${board}${code}`);
+  await enter(vera, "#new-password", PASSWORD);
+  await vera.isShown("#login-name");
+  await assertNoSeriousFault(vera, "logging in, in the dark");
+  await assertFits(vera, "logging in");
+  await vera.page.screenshot({ path: screenshotPath("board-login-dark") });
+  await enter(vera, "#password", PASSWORD);
+  await vera.reads("#who", "vera, viewer");
+  await vera.isShown("#now");
+  for (const part of ["#drain-start", "#search"]) assert.equal(await vera.page.locator(part).isVisible(), false, part);
+  // An account that is disabled meanwhile is out at the next look.
+  execFileSync(BINARY, ["admin", "disable", "vera"], { env: { ...process.env, ...ofViewer } });
+  await vera.isShown("#login-name");
+  forgive(vera, /status of 401/);
+}, ofViewer);

@@ -1,10 +1,13 @@
 // The operators' board: asks the server how it is, every two seconds for as long as somebody looks, and shows it.
 
+import { Accounts } from "./accounts.js";
 import { byId, say, show } from "./dom.js";
 import { Drain } from "./drain.js";
 import { Figures } from "./figures.js";
 import { History } from "./history.js";
+import { Login } from "./login.js";
 import { WorldMap } from "./map.js";
+import { Own } from "./own.js";
 import { Plots } from "./plots.js";
 import { Search } from "./search.js";
 import { Refused, Server } from "./server.js";
@@ -13,6 +16,8 @@ import { STATES, clock } from "./words.js";
 const LOOK_EVERY_MS = 2000;
 /** The server counts people by regions no more often. */
 const REGIONS_EVERY_MS = 10_000;
+/** One's role may change. */
+const ME_EVERY_MS = 30_000;
 
 const server = new Server();
 const history = new History();
@@ -21,16 +26,32 @@ const plots = new Plots(history);
 const map = new WorldMap();
 const drain = new Drain(steer);
 new Search(server, wrong);
+const login = new Login(server, entered);
+const accounts = new Accounts(server, wrong);
+new Own(server, wrong, askWho);
 
 /** When each of what is asked for more seldom is due, by `performance.now()`. */
-const due = { history: 0, regions: 0, version: 0 };
+const due = { history: 0, regions: 0, version: 0, me: 0 };
 let timer = 0;
 let isLooking = false;
 let unreachableSince = null;
 
 function view(name) {
   for (const main of ["login", "board"]) show(byId(main), main === name);
-  show(byId("sign-out"), name === "board" && server.hasToken);
+  const isSomebody = server.hasToken || server.isLoggedIn;
+  show(byId("sign-out"), name === "board" && isSomebody);
+  say(byId("sign-out"), server.hasToken ? "Forget the token" : "Log out");
+  if (name === "login") say(byId("who"), "");
+}
+
+const RANKS = ["viewer", "moderator", "admin"];
+
+/** Shows what one's role may do, and no more; the server asks itself. */
+function know({ name, role }) {
+  say(byId("who"), name === null ? "" : `${name}, ${role}`);
+  for (const part of document.querySelectorAll("[data-needs]")) {
+    show(part, RANKS.indexOf(role) >= RANKS.indexOf(part.dataset.needs));
+  }
 }
 
 function state(name, words) {
@@ -38,24 +59,31 @@ function state(name, words) {
   say(byId("state"), words);
 }
 
-/** What an error is to people. A token that is not right any more leads back to the question for it. */
+/** What an error is to people. Whoever isn't let in any more is asked who they are. */
 function wrong(error) {
   if (error instanceof Refused) {
-    if (error.isAboutToken) askForToken();
+    if (error.isAboutToken) askWho();
     return `It was refused: ${error.message}.`;
   }
   return "The server can’t be reached.";
 }
 
-function askForToken() {
+function askWho() {
   const isWrong = server.hasToken;
-  server.forgetToken();
+  server.forget();
   clearTimeout(timer);
+  due.me = 0;
   say(byId("trouble"), "");
   state("unknown", "Locked");
   view("login");
-  say(byId("login-error"), isWrong ? "That is not the token." : "");
-  byId("token").focus();
+  if (isWrong) login.showToken("That is not the token.");
+  else login.show();
+}
+
+/** Whoever has just shown who they are. */
+function entered() {
+  due.me = 0;
+  keepLooking();
 }
 
 /** Asks the server to do something. What it answered, or nothing if it did not do it. */
@@ -79,9 +107,23 @@ async function seldom(what, everyMs, ask) {
 }
 
 async function look() {
-  const status = await server.get("/api/status");
+  await seldom("me", ME_EVERY_MS, async () => {
+    const me = await server.get("/api/v1/me");
+    // The page was loaded again in the middle of enrolling, which begins with the password.
+    if (me.must_enrol) {
+      await server.logOut();
+      throw new Refused(401, "a second factor must be enrolled");
+    }
+    know(me);
+    // Whoever is in without an account can't have made the first one here: they would be out at once, and the link gone.
+    const isAdmin = server.isLoggedIn && me.role === "admin";
+    if (isAdmin) await accounts.lookAgain();
+    show(byId("accounts"), isAdmin);
+    show(byId("own"), server.isLoggedIn);
+  });
+  const status = await server.get("/api/v1/status");
   await seldom("history", Math.max(1000, history.stepS * 1000), async () => {
-    const steps = await server.get(`/api/history?since_ms=${history.lastMs}`);
+    const steps = await server.get(`/api/v1/history?since_ms=${history.lastMs}`);
     if (steps.at_ms.length > 0) history.add(steps);
     history.stepS = steps.step_s;
   });
@@ -95,12 +137,12 @@ async function look() {
   drain.show(status);
   plots.show();
   await seldom("version", Infinity, async () => say(byId("version"), `version ${(await server.get("/version")).version}`));
-  await seldom("regions", REGIONS_EVERY_MS, async () => map.show(await server.get("/api/regions")));
+  await seldom("regions", REGIONS_EVERY_MS, async () => map.show(await server.get("/api/v1/regions")));
 }
 
 function lost(error) {
   if (error instanceof Refused) {
-    if (error.isAboutToken) return askForToken();
+    if (error.isAboutToken) return askWho();
     return say(byId("trouble"), `It was refused: ${error.message}.`);
   }
   unreachableSince ??= Date.now();
@@ -125,19 +167,16 @@ async function keepLooking() {
   if (byId("login").hidden) timer = setTimeout(keepLooking, LOOK_EVERY_MS);
 }
 
-byId("login-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  server.useToken(byId("token").value.trim());
-  byId("token").value = "";
-  keepLooking();
-});
-byId("sign-out").addEventListener("click", () => {
-  server.forgetToken();
-  askForToken();
+byId("sign-out").addEventListener("click", async () => {
+  if (server.hasToken) server.forget();
+  // Whether it could be reached or not, this page is out.
+  else await server.logOut().catch(() => {});
+  askWho();
 });
 document.addEventListener("visibilitychange", () => {
   if (byId("login").hidden) keepLooking();
 });
 
 await map.draw();
-keepLooking();
+if (location.hash.startsWith("#invitation=")) askWho();
+else keepLooking();

@@ -19,11 +19,11 @@ export class Drain {
     byId("drain-no").addEventListener("click", () => this.#unask());
     byId("drain-yes").addEventListener("click", async () => {
       this.#unask();
-      const status = await steer("/api/drain");
+      const status = await steer("/api/v1/drain");
       if (status) this.show(status);
     });
     this.#cancel.addEventListener("click", async () => {
-      const status = await steer("/api/drain/cancel");
+      const status = await steer("/api/v1/drain/cancel");
       if (!status) return;
       this.show(status);
       this.#start.focus();

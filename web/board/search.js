@@ -48,7 +48,7 @@ export class Search {
   }
 
   #path() {
-    return `/api/sessions/${encodeURIComponent(this.#session)}`;
+    return `/api/v1/sessions/${encodeURIComponent(this.#session)}`;
   }
 
   #clear() {

@@ -1,8 +1,10 @@
 //! What operators can do.
 
+use super::State;
 use super::history::{History, Steps};
+use super::office::{self, Office};
+use super::problem::{Body, Problem};
 use super::regions::{self, Regions};
-use super::{Problem, Refused, State};
 use crate::moment::Moment;
 use crate::server::duty::{Duty, TooLate};
 use crate::server::limits::Limit;
@@ -10,7 +12,6 @@ use crate::server::listen::Shared;
 use crate::server::log::{self, LogError};
 use crate::server::metrics::{self, Present};
 use axum::extract;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{StatusCode, Uri};
 use axum::response::Json;
 use parking_lot::Mutex;
@@ -24,6 +25,8 @@ pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     regions: regions::Survey,
     history: History,
+    /// Who knows the accounts; nobody without a store.
+    office: Option<Arc<Office>>,
     /// The last drain that an operator began.
     drain: Mutex<Option<Begun>>,
 }
@@ -36,14 +39,20 @@ struct Begun {
 }
 
 impl Desk {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, office: Option<Arc<Office>>) -> Self {
         let step_s = shared.config().admin.history_step_s;
         Self {
             shared,
             regions: regions::Survey::default(),
             history: History::new(step_s),
+            office,
             drain: Mutex::default(),
         }
+    }
+
+    /// Who knows the accounts.
+    pub(super) fn office(&self) -> Result<&Office, Problem> {
+        self.office.as_deref().ok_or_else(office::none)
     }
 
     /// Counts for the history, for as long as it is polled.
@@ -171,7 +180,7 @@ pub(super) struct Level {
 }
 
 /// How the server is.
-#[utoipa::path(get, path = "/api/status", tag = "look", responses((status = OK, body = Status)))]
+#[utoipa::path(get, path = "/api/v1/status", extensions(("x-permission" = json!("look"))), tag = "look", responses((status = OK, body = Status)))]
 pub(super) async fn status(desk: extract::State<Arc<Desk>>) -> Json<Status> {
     Json(desk.status())
 }
@@ -179,9 +188,9 @@ pub(super) async fn status(desk: extract::State<Arc<Desk>>) -> Json<Status> {
 /// Send everybody away over `limits.drain_s`, and take nobody in.
 ///
 /// Nothing changes if the server drains already.
-#[utoipa::path(post, path = "/api/drain", tag = "steer", responses(
+#[utoipa::path(post, path = "/api/v1/drain", extensions(("x-permission" = json!("steer"))), tag = "steer", responses(
     (status = OK, body = Status),
-    (status = CONFLICT, description = "The server stops", body = Refused),
+    (status = CONFLICT, description = "The server stops", body = Problem),
 ))]
 pub(super) async fn drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status>, Problem> {
     let Shared { roster, rules, .. } = &*desk.shared;
@@ -200,9 +209,9 @@ pub(super) async fn drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status
 /// Call off a drain: those stay who are still there, and others can come.
 ///
 /// Nothing changes if the server does not drain.
-#[utoipa::path(post, path = "/api/drain/cancel", tag = "steer", responses(
+#[utoipa::path(post, path = "/api/v1/drain/cancel", extensions(("x-permission" = json!("steer"))), tag = "steer", responses(
     (status = OK, body = Status),
-    (status = CONFLICT, description = "The server stops", body = Refused),
+    (status = CONFLICT, description = "The server stops", body = Problem),
 ))]
 pub(super) async fn cancel_drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status>, Problem> {
     let Shared { roster, rules, .. } = &*desk.shared;
@@ -220,9 +229,9 @@ fn conflict(error: TooLate) -> Problem {
 }
 
 /// Which lines are logged.
-#[utoipa::path(get, path = "/api/log-level", tag = "look", responses(
+#[utoipa::path(get, path = "/api/v1/log-level", extensions(("x-permission" = json!("steer"))), tag = "look", responses(
     (status = OK, body = Level),
-    (status = CONFLICT, description = "The log is not the server's", body = Refused),
+    (status = CONFLICT, description = "The log is not the server's", body = Problem),
 ))]
 pub(super) async fn log_level() -> Result<Json<Level>, Problem> {
     let level = log::level()
@@ -232,16 +241,14 @@ pub(super) async fn log_level() -> Result<Json<Level>, Problem> {
 }
 
 /// Log other lines from now on, until the server ends.
-#[utoipa::path(post, path = "/api/log-level", tag = "steer", request_body = Level, responses(
+#[utoipa::path(post, path = "/api/v1/log-level", extensions(("x-permission" = json!("steer"))), tag = "steer", request_body = Level, responses(
     (status = OK, body = Level),
-    (status = BAD_REQUEST, description = "Not JSON, or not a level", body = Refused),
-    (status = CONFLICT, description = "The log is not the server's", body = Refused),
+    (status = BAD_REQUEST, description = "Not JSON, or not a level", body = Problem),
+    (status = CONFLICT, description = "The log is not the server's", body = Problem),
 ))]
 pub(super) async fn set_log_level(
-    level: Result<Json<Level>, JsonRejection>,
+    Body(Level { level }): Body<Level>,
 ) -> Result<Json<Level>, Problem> {
-    let Json(Level { level }) =
-        level.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text()))?;
     log::set_level(&level).map_err(|error| refused(&error))?;
     tracing::info!(level, "an operator has changed the log's level");
     Ok(Json(Level { level }))
@@ -259,7 +266,7 @@ fn refused(error: &LogError) -> Problem {
 ///
 /// Parts are cells of at least 100 by 100 km; those with fewer than 5 people are left out. Counted anew at most
 /// every 10 seconds.
-#[utoipa::path(get, path = "/api/regions", tag = "look", responses((status = OK, body = Regions)))]
+#[utoipa::path(get, path = "/api/v1/regions", extensions(("x-permission" = json!("look"))), tag = "look", responses((status = OK, body = Regions)))]
 pub(super) async fn regions(desk: extract::State<Arc<Desk>>) -> Json<Regions> {
     Json(desk.regions.take(&desk.shared.rules.hub))
 }
@@ -269,13 +276,13 @@ pub(super) async fn regions(desk: extract::State<Arc<Desk>>) -> Json<Regions> {
 /// They are counted in steps of `admin.history_step_s` seconds, the last 2160 of which are kept.
 #[utoipa::path(
     get,
-    path = "/api/history",
+    path = "/api/v1/history", extensions(("x-permission" = json!("look"))),
     tag = "look",
     params(("since_ms" = Option<u64>, Query,
         description = "Only steps that ended after this moment, in ms since the Unix epoch")),
     responses(
         (status = OK, body = Steps),
-        (status = BAD_REQUEST, description = "Not such a parameter", body = Refused),
+        (status = BAD_REQUEST, description = "Not such a parameter", body = Problem),
     ),
 )]
 pub(super) async fn history(

@@ -3,16 +3,25 @@
 //! On loopback, the danger is the browser of somebody at this machine, which any page in the world can send
 //! here: under a name of the page's own that it has point here (DNS rebinding), or by requests that need no
 //! answer (CSRF). So `Host` must name this machine, `Origin` must be this listener's own, and what changes
-//! anything must be JSON, which a page of another origin can't send without asking first. Elsewhere a token is
-//! needed, which no browser sends by itself. So the board's own files, in which there is nothing to know, are given
-//! to anybody: the page asks for the token and shows it with each question.
+//! anything must be JSON, which a page of another origin can't send without asking first.
+//!
+//! Whoever asks shows the token of the settings or an access token, neither of which a browser sends by itself. Only
+//! on loopback, and only as long as there is neither a token nor an account, does nobody have to. The board's own
+//! files, in which there is nothing to know, are given to anybody: the page asks people to log in, and shows what they
+//! get with each question. What somebody may do then is said by the route's rule and by nothing else.
 
-use super::{Problem, board};
+use super::board;
+use super::caller::Caller;
+use super::office::Office;
+use super::problem::Problem;
+use super::rules::{Rule, Rules};
+use crate::accounts::token::NotGood;
 use crate::private::Private;
 use crate::server::http::only;
 use arc_swap::ArcSwapOption;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -21,20 +30,56 @@ use subtle::ConstantTimeEq as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 
-/// What a request must show.
+/// What a request must show besides where it comes from.
 #[derive(Debug)]
 pub(in crate::server) struct Guard {
     is_loopback: bool,
     token: ArcSwapOption<Private<String>>,
 }
 
+/// The guard with what it asks.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) guard: Arc<Guard>,
+    pub(super) rules: Rules,
+    /// Who knows the accounts; nobody without a store.
+    pub(super) office: Option<Arc<Office>>,
+}
+
 /// Why a request is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Objection {
+pub(super) enum Objection {
     Host,
     Origin,
     Token,
+    Access(NotGood),
+    LoggedOut,
+    Role,
+    MustEnrol,
     NotJson,
+    /// It can't be found out now.
+    Store {
+        retry_after_s: u64,
+    },
+}
+
+/// What a request shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown<'a> {
+    Nothing,
+    /// The token of the settings.
+    Token,
+    /// Something else.
+    Bearer(&'a str),
+}
+
+/// What it takes to ask for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Nothing,
+    /// To be let in at all: there is nothing there, or only the board's files.
+    Entry,
+    Rule(Rule),
 }
 
 impl Guard {
@@ -51,7 +96,12 @@ impl Guard {
         before != self.token.load_full()
     }
 
-    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Objection> {
+    /// Whether nobody has to show anything, as long as there are no accounts.
+    fn is_open(&self) -> bool {
+        self.is_loopback && self.token.load().is_none()
+    }
+
+    fn check_source(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Objection> {
         let host = text(headers, &header::HOST).ok_or(Objection::Host)?;
         let named = uri.authority().map_or(host, |authority| authority.as_str());
         if self.is_loopback && ![host, named].into_iter().all(names_this_machine) {
@@ -64,40 +114,97 @@ impl Guard {
                 return Err(Objection::Origin);
             }
         }
-        let is_reading = matches!(*method, Method::GET | Method::HEAD);
-        // Who is on this machine may see whether the server lives.
-        let is_open = self.is_loopback && matches!(uri.path(), "/livez" | "/readyz")
-            || is_reading && board::has(uri.path());
-        if !is_open && !self.is_token_right(headers) {
-            return Err(Objection::Token);
-        }
-        if !is_reading && !is_json(headers) {
-            return Err(Objection::NotJson);
-        }
         Ok(())
     }
 
-    fn is_token_right(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &*self.token.load() else {
-            return self.is_loopback;
-        };
+    fn shown<'a>(&self, headers: &'a HeaderMap) -> Shown<'a> {
         let shown = text(headers, &header::AUTHORIZATION).and_then(|value| {
             let (scheme, shown) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
+            let shown = shown.trim();
+            let is_bearer = scheme.eq_ignore_ascii_case("bearer") && !shown.is_empty();
+            is_bearer.then_some(shown)
         });
+        let Some(shown) = shown else {
+            return Shown::Nothing;
+        };
         // Takes the same time wherever the first difference is; only the length can be found out.
-        shown.is_some_and(|shown| bool::from(shown.as_bytes().ct_eq(token.as_bytes())))
+        let is_right =
+            |token: &Private<String>| bool::from(shown.as_bytes().ct_eq(token.as_bytes()));
+        match &*self.token.load() {
+            Some(token) if is_right(token) => Shown::Token,
+            _ => Shown::Bearer(shown),
+        }
+    }
+}
+
+impl Gate {
+    async fn let_in(&self, parts: &Parts) -> Result<Option<Caller>, Objection> {
+        self.guard.check_source(&parts.uri, &parts.headers)?;
+        let path = parts.extensions.get::<MatchedPath>();
+        let need = self.need(&parts.method, path.map(MatchedPath::as_str));
+        let caller = match need {
+            Need::Nothing | Need::Rule(Rule::Public) => None,
+            Need::Rule(Rule::Probe) if self.guard.is_loopback => None,
+            Need::Entry | Need::Rule(_) => Some(self.identify(&parts.headers).await?),
+        };
+        if let (Some(caller), Need::Rule(Rule::Needs(permission))) = (&caller, need)
+            && !caller.may(permission)
+        {
+            let is_half_in = caller.must_enrol();
+            return Err(if is_half_in {
+                Objection::MustEnrol
+            } else {
+                Objection::Role
+            });
+        }
+        if !is_reading(&parts.method) && !is_json(&parts.headers) {
+            return Err(Objection::NotJson);
+        }
+        Ok(caller)
+    }
+
+    fn need(&self, method: &Method, path: Option<&str>) -> Need {
+        let Some(path) = path else {
+            return Need::Entry;
+        };
+        match self.rules.find(method, path) {
+            Some(rule) => Need::Rule(rule),
+            None if board::has(path) && is_reading(method) => Need::Nothing,
+            None => Need::Entry,
+        }
+    }
+
+    async fn identify(&self, headers: &HeaderMap) -> Result<Caller, Objection> {
+        let shown = self.guard.shown(headers);
+        if shown == Shown::Token {
+            return Ok(Caller::Token);
+        }
+        if let Some(office) = &self.office
+            && office.has_accounts().await?
+        {
+            return match shown {
+                Shown::Bearer(token) => office.identify(token).await,
+                Shown::Nothing | Shown::Token => Err(Objection::Token),
+            };
+        }
+        if self.guard.is_open() {
+            Ok(Caller::Anybody)
+        } else {
+            Err(Objection::Token)
+        }
     }
 }
 
 /// Lets a request through, or answers it.
-pub(super) async fn admit(
-    State(guard): State<Arc<Guard>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match guard.check(request.method(), request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
+pub(super) async fn admit(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match gate.let_in(&parts).await {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                parts.extensions.insert(caller);
+            }
+            next.run(Request::from_parts(parts, body)).await
+        }
         Err(objection) => objection.answer(),
     }
 }
@@ -117,28 +224,67 @@ impl Objection {
                 StatusCode::UNAUTHORIZED,
                 "the token is missing or wrong: `Authorization: Bearer …`",
             ),
+            Self::Access(NotGood::NotOne) => (
+                StatusCode::UNAUTHORIZED,
+                "the token is wrong: it is neither that of the settings nor an access token",
+            ),
+            Self::Access(NotGood::UnknownKey) => (
+                StatusCode::UNAUTHORIZED,
+                "the access token is signed by a key that is not known here",
+            ),
+            Self::Access(NotGood::Expired) => (
+                StatusCode::UNAUTHORIZED,
+                "the access token has expired: POST /api/v1/refresh gives another",
+            ),
+            Self::LoggedOut => (
+                StatusCode::UNAUTHORIZED,
+                "the session that the access token is of has ended: log in again",
+            ),
+            Self::Role => (StatusCode::FORBIDDEN, "your role may not do this"),
+            Self::MustEnrol => (
+                StatusCode::FORBIDDEN,
+                "your role takes a second factor: enrol one first, by POST /api/v1/me/factor",
+            ),
             Self::NotJson => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "what changes anything must be `Content-Type: application/json`",
             ),
+            Self::Store { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store is away, so it can't be said who may do this; try again",
+            ),
         };
-        let mut answer = Problem::new(status, message).into_response();
-        if self == Self::Token {
-            let challenge = header::HeaderValue::from_static("Bearer realm=\"whisperchat\"");
-            answer
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
+        let mut problem = Problem::new(status, message);
+        if let Self::Store { retry_after_s } = self {
+            problem = problem.retry_after(retry_after_s);
+        }
+        let mut answer = problem.into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 6750, section 3: why, if something was shown.
+            let challenge = match self {
+                Self::Token => "Bearer realm=\"whisperchat\"",
+                _ => "Bearer realm=\"whisperchat\", error=\"invalid_token\"",
+            };
+            let headers = answer.headers_mut();
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            );
         }
         answer
     }
 }
 
+fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
 /// The value of a header that must not come twice.
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     only(headers, name)?.to_str().ok()
 }
 
-fn names_this_machine(authority: &str) -> bool {
+pub(super) fn names_this_machine(authority: &str) -> bool {
     let bare = match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -164,12 +310,13 @@ impl utoipa::Modify for TokenScheme {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "Needed if `admin.token` or `admin.token_file` is set.",
+                "That of `admin.token`, or an access token of somebody who is logged in. Needed if there is either a \
+                 token or an account.",
             ))
             .build();
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
-        // Either: none where no token is set.
+        // Either: none where there is neither.
         openapi.security = Some(vec![
             SecurityRequirement::default(),
             SecurityRequirement::new("token", [""; 0]),
@@ -183,18 +330,46 @@ mod tests {
 
     const TOKEN: &str = "sixteen-or-more-characters";
 
-    fn check(
-        guard: &Guard,
-        request: (&str, &str),
-        lines: &[(&str, &str)],
-    ) -> Result<(), Objection> {
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name: HeaderName = name.parse().unwrap();
             headers.append(name, value.parse().unwrap());
         }
-        let (method, uri) = request;
-        guard.check(&method.parse().unwrap(), &uri.parse().unwrap(), &headers)
+        headers
+    }
+
+    /// What comes of asking where there are no accounts.
+    fn check(
+        guard: Guard,
+        (method, uri): (&str, &str),
+        lines: &[(&str, &str)],
+    ) -> Result<(), Objection> {
+        let gate = Gate {
+            guard: Arc::new(guard),
+            rules: Rules::of(super::super::description()),
+            office: None,
+        };
+        let method: Method = method.parse().unwrap();
+        let uri: Uri = uri.parse().unwrap();
+        let headers = headers(lines);
+        gate.guard.check_source(&uri, &headers)?;
+        match gate.need(&method, Some(uri.path())) {
+            Need::Nothing => return Ok(()),
+            Need::Rule(Rule::Probe) if gate.guard.is_loopback => return Ok(()),
+            _ => {}
+        }
+        // Without accounts nothing is waited for.
+        let asked = std::pin::pin!(gate.identify(&headers));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(caller) = asked.poll(&mut context) else {
+            panic!("it waits for something");
+        };
+        caller?;
+        if !is_reading(&method) && !is_json(&headers) {
+            return Err(Objection::NotJson);
+        }
+        Ok(())
     }
 
     fn local() -> Guard {
@@ -202,7 +377,7 @@ mod tests {
     }
 
     const GET: (&str, &str) = ("GET", "/config");
-    const POST: (&str, &str) = ("POST", "/api/drain");
+    const POST: (&str, &str) = ("POST", "/api/v1/drain");
     const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 
     #[test]
@@ -214,7 +389,7 @@ mod tests {
             "LocalHost",
             "[::1]:9090",
         ] {
-            assert_eq!(check(&local(), GET, &[("host", host)]), Ok(()), "{host}");
+            assert_eq!(check(local(), GET, &[("host", host)]), Ok(()), "{host}");
         }
         for host in [
             "evil.example",
@@ -224,15 +399,15 @@ mod tests {
             "[::2]",
             "",
         ] {
-            let outcome = check(&local(), GET, &[("host", host)]);
+            let outcome = check(local(), GET, &[("host", host)]);
             assert_eq!(outcome, Err(Objection::Host), "{host}");
         }
-        assert_eq!(check(&local(), GET, &[]), Err(Objection::Host));
+        assert_eq!(check(local(), GET, &[]), Err(Objection::Host));
         let twice = [("host", "localhost"), ("host", "evil.example")];
-        assert_eq!(check(&local(), GET, &twice), Err(Objection::Host));
+        assert_eq!(check(local(), GET, &twice), Err(Objection::Host));
         let absolute = ("GET", "http://evil.example/config");
         assert_eq!(
-            check(&local(), absolute, &[("host", "localhost")]),
+            check(local(), absolute, &[("host", "localhost")]),
             Err(Objection::Host)
         );
     }
@@ -241,9 +416,9 @@ mod tests {
     fn pages_of_others_are_turned_away() {
         let host = ("host", "localhost:9090");
         let own = ("origin", "http://localhost:9090");
-        assert_eq!(check(&local(), POST, &[host, own, JSON]), Ok(()));
+        assert_eq!(check(local(), POST, &[host, own, JSON]), Ok(()));
         for origin in ["https://evil.example", "http://localhost:8080", "null", ""] {
-            let outcome = check(&local(), POST, &[host, ("origin", origin), JSON]);
+            let outcome = check(local(), POST, &[host, ("origin", origin), JSON]);
             assert_eq!(outcome, Err(Objection::Origin), "{origin}");
         }
     }
@@ -251,14 +426,14 @@ mod tests {
     #[test]
     fn what_changes_anything_is_json() {
         let host = ("host", "localhost:9090");
-        assert_eq!(check(&local(), POST, &[host, JSON]), Ok(()));
-        assert_eq!(check(&local(), POST, &[host]), Err(Objection::NotJson));
+        assert_eq!(check(local(), POST, &[host, JSON]), Ok(()));
+        assert_eq!(check(local(), POST, &[host]), Err(Objection::NotJson));
         for kind in [
             "text/plain",
             "application/x-www-form-urlencoded",
             "application/jsonp",
         ] {
-            let outcome = check(&local(), POST, &[host, ("content-type", kind)]);
+            let outcome = check(local(), POST, &[host, ("content-type", kind)]);
             assert_eq!(outcome, Err(Objection::NotJson), "{kind}");
         }
     }
@@ -268,9 +443,9 @@ mod tests {
         let host = ("host", "localhost:9090");
         let right = format!("Bearer {TOKEN}");
         for is_loopback in [true, false] {
-            let guard = Guard::new(is_loopback, Some(Private::new(TOKEN.to_owned())));
+            let guard = || Guard::new(is_loopback, Some(Private::new(TOKEN.to_owned())));
             assert_eq!(
-                check(&guard, GET, &[host, ("authorization", &right)]),
+                check(guard(), GET, &[host, ("authorization", &right)]),
                 Ok(())
             );
             for wrong in [
@@ -280,15 +455,15 @@ mod tests {
                 TOKEN,
                 "Bearer sixteen-or-more-characterz",
             ] {
-                let outcome = check(&guard, GET, &[host, ("authorization", wrong)]);
+                let outcome = check(guard(), GET, &[host, ("authorization", wrong)]);
                 assert_eq!(outcome, Err(Objection::Token), "{wrong}");
             }
-            assert_eq!(check(&guard, GET, &[host]), Err(Objection::Token));
-            let probed = check(&guard, ("GET", "/readyz"), &[host]);
+            assert_eq!(check(guard(), GET, &[host]), Err(Objection::Token));
+            let probed = check(guard(), ("GET", "/readyz"), &[host]);
             assert_eq!(probed.is_ok(), is_loopback);
         }
         // The settings don't allow it; nobody gets in all the same.
         let open = Guard::new(false, None);
-        assert_eq!(check(&open, GET, &[host]), Err(Objection::Token));
+        assert_eq!(check(open, GET, &[host]), Err(Objection::Token));
     }
 }

@@ -5,10 +5,14 @@
 
 mod api;
 mod board;
+mod caller;
 mod guard;
 mod history;
+mod office;
 mod probes;
+mod problem;
 mod regions;
+mod rules;
 mod sessions;
 
 use super::duty::Duty;
@@ -19,11 +23,15 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Json, Response};
-use guard::TokenScheme;
+use axum::response::{IntoResponse, Response};
+use guard::{Gate, TokenScheme};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use office::{Office, Peer};
+use problem::Problem;
+use rules::Rules;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,8 +43,8 @@ use utoipa_axum::routes;
 
 pub(super) use guard::Guard;
 
-/// Operators and their probes are few.
-const CONNECTIONS_MAX: usize = 16;
+/// Operators and their probes are few, but a browser takes six.
+const CONNECTIONS_MAX: usize = 64;
 
 /// The longest body of a request, in bytes.
 const BODY_MAX_BYTES: usize = 4096;
@@ -122,8 +130,18 @@ impl Lodge {
 /// Serves, and counts for the board, for as long as it is polled.
 pub(super) async fn serve(lodge: Lodge, shared: Arc<Shared>) {
     let head_timeout = seconds(shared.config().limits.request_head_s);
-    let desk = Arc::new(api::Desk::new(shared));
-    let router = router(Arc::clone(&desk), lodge.guard);
+    let hashes_at_once = shared.config().admin.hashes_at_once;
+    let office = shared.store.as_ref().map(|writer| {
+        let store = writer.store().clone();
+        Arc::new(Office::new(store, hashes_at_once))
+    });
+    let gate = Gate {
+        guard: lodge.guard,
+        rules: Rules::of(description()),
+        office: office.clone(),
+    };
+    let desk = Arc::new(api::Desk::new(shared, office));
+    let router = router(Arc::clone(&desk), gate);
     tokio::join!(desk.count(), accept(&lodge.listener, &router, head_timeout));
 }
 
@@ -133,11 +151,16 @@ async fn accept(listener: &TcpListener, router: &Router, head_timeout: Duration)
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
             return;
         };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let service = TowerToHyperService::new(router.clone());
+        let inner = TowerToHyperService::new(router.clone());
+        let peer = Peer(peer.ip());
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            inner.call(request)
+        });
         tokio::spawn(async move {
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -155,7 +178,9 @@ async fn accept(listener: &TcpListener, router: &Router, head_timeout: Duration)
 
 /// What the listener serves, as it is described at `/openapi.json`.
 pub(super) fn description() -> utoipa::openapi::OpenApi {
-    routes().split_for_parts().1
+    let mut description = routes().split_for_parts().1;
+    problem::name_problems(&mut description);
+    description
 }
 
 /// All that operators may know and do.
@@ -171,6 +196,8 @@ pub(super) fn description() -> utoipa::openapi::OpenApi {
     tags(
         (name = "look", description = "How the server is. Changes nothing."),
         (name = "steer", description = "What can be done about it. Takes JSON by POST."),
+        (name = "accounts", description = "People who look after the server: logging in, one's own account, those of \
+            others. docs/operators-access.md says which role may what."),
     ),
     modifiers(&TokenScheme),
 )]
@@ -192,9 +219,10 @@ fn routes() -> OpenApiRouter<Arc<api::Desk>> {
         .routes(routes!(sessions::disconnect))
         .routes(routes!(api::log_level, api::set_log_level))
         .routes(routes!(api::regions))
+        .merge(office::routes())
 }
 
-fn router(desk: Arc<api::Desk>, guard: Arc<Guard>) -> Router {
+fn router(desk: Arc<api::Desk>, gate: Gate) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .merge(board::routes())
@@ -211,7 +239,7 @@ fn router(desk: Arc<api::Desk>, guard: Arc<Guard>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
-        .layer(middleware::from_fn_with_state(guard, guard::admit))
+        .layer(middleware::from_fn_with_state(Arc::new(gate), guard::admit))
         .layer(middleware::from_fn(finish))
         .with_state(desk)
 }
@@ -227,29 +255,6 @@ async fn finish(request: Request, next: Next) -> Response {
         header.or_insert(HeaderValue::from_static(value));
     }
     answer
-}
-
-/// Why something was not done.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-struct Refused {
-    /// A sentence.
-    error: String,
-}
-
-/// A refusal and its status.
-#[derive(Debug)]
-struct Problem(StatusCode, String);
-
-impl Problem {
-    fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self(status, error.into())
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        (self.0, Json(Refused { error: self.1 })).into_response()
-    }
 }
 
 /// What the server does, as a word.

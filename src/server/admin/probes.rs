@@ -1,7 +1,8 @@
 //! What probes and people look at.
 
+use super::State;
 use super::api::Desk;
-use super::{Refused, State};
+use super::problem::Problem;
 use crate::server::listen::Shared;
 use crate::server::{log, metrics};
 use axum::extract;
@@ -55,14 +56,14 @@ pub(super) struct Version {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/livez", tag = "look", responses((status = OK, body = Alive)))]
+#[utoipa::path(get, path = "/livez", extensions(("x-permission" = json!("probe"))), tag = "look", responses((status = OK, body = Alive)))]
 pub(super) async fn livez() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
 /// Whether there is room for people, and they may come. Says how the store is, too, but a store that is away keeps
 /// nobody out.
-#[utoipa::path(get, path = "/readyz", tag = "look", responses(
+#[utoipa::path(get, path = "/readyz", extensions(("x-permission" = json!("probe"))), tag = "look", responses(
     (status = OK, body = Ready),
     (status = SERVICE_UNAVAILABLE, description = "Full, draining or stopping", body = Ready),
 ))]
@@ -77,7 +78,7 @@ pub(super) async fn readyz(desk: extract::State<Arc<Desk>>) -> (StatusCode, Json
 }
 
 /// What runs.
-#[utoipa::path(get, path = "/version", tag = "look", responses((status = OK, body = Version)))]
+#[utoipa::path(get, path = "/version", extensions(("x-permission" = json!("look"))), tag = "look", responses((status = OK, body = Version)))]
 pub(super) async fn version() -> Json<Version> {
     Json(Version {
         name: "whisperchat",
@@ -86,36 +87,36 @@ pub(super) async fn version() -> Json<Version> {
 }
 
 /// Figures for Prometheus, in its text format.
-#[utoipa::path(get, path = "/metrics", tag = "look", responses(
+#[utoipa::path(get, path = "/metrics", extensions(("x-permission" = json!("look"))), tag = "look", responses(
     (status = OK, description = "As docs/metrics.md has them", body = String, content_type = "text/plain"),
-    (status = INTERNAL_SERVER_ERROR, body = Refused),
+    (status = INTERNAL_SERVER_ERROR, body = Problem),
 ))]
 pub(super) async fn metrics(
     desk: extract::State<Arc<Desk>>,
-) -> Result<([(HeaderName, &'static str); 1], String), super::Problem> {
+) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
     const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
     metrics::text(&desk.shared)
         .map(|text| ([(header::CONTENT_TYPE, KIND)], text))
-        .map_err(|error| super::Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// The settings in force. Secrets are not shown.
-#[utoipa::path(get, path = "/config", tag = "look", responses(
+#[utoipa::path(get, path = "/config", extensions(("x-permission" = json!("steer"))), tag = "look", responses(
     (status = OK, description = "All settings by their keys", body = Value),
-    (status = INTERNAL_SERVER_ERROR, body = Refused),
+    (status = INTERNAL_SERVER_ERROR, body = Problem),
 ))]
-pub(super) async fn config(desk: extract::State<Arc<Desk>>) -> Result<Json<Value>, super::Problem> {
+pub(super) async fn config(desk: extract::State<Arc<Desk>>) -> Result<Json<Value>, Problem> {
     let mut config = (**desk.shared.config()).clone();
     if let Some(level) = log::level() {
         config.log.level = level;
     }
     serde_json::to_value(&config)
         .map(Json)
-        .map_err(|error| super::Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", tag = "look", responses(
+#[utoipa::path(get, path = "/openapi.json", extensions(("x-permission" = json!("look"))), tag = "look", responses(
     (status = OK, description = "An OpenAPI document", body = Value),
 ))]
 pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {

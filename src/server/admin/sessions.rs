@@ -1,7 +1,7 @@
 //! One session, by its name: what it does, and its end. Nothing here says who it is, where, or what about.
 
 use super::api::Desk;
-use super::{Problem, Refused};
+use super::problem::Problem;
 use crate::dialect::Dialect;
 use crate::lobby::{SessionId, StateName};
 use crate::server::hub::{ConnectionPortrait, Portrait};
@@ -114,13 +114,13 @@ impl From<ConnectionPortrait> for Connection {
 /// Not who it is, where, or what it talks about.
 #[utoipa::path(
     get,
-    path = "/api/sessions/{session}",
+    path = "/api/v1/sessions/{session}", extensions(("x-permission" = json!("moderate"))),
     tag = "look",
     params(("session" = String, Path, description = "Its name, as the log of reports has it")),
     responses(
         (status = OK, body = SessionPortrait),
-        (status = BAD_REQUEST, description = "No session was ever named so", body = Refused),
-        (status = NOT_FOUND, description = "It has ended", body = Refused),
+        (status = BAD_REQUEST, description = "No session was ever named so", body = Problem),
+        (status = NOT_FOUND, description = "It has ended", body = Problem),
     ),
 )]
 pub(super) async fn session(
@@ -135,13 +135,13 @@ pub(super) async fn session(
 /// End a session and its connection (4000), and tell its partner (`removed`).
 #[utoipa::path(
     post,
-    path = "/api/sessions/{session}/disconnect",
+    path = "/api/v1/sessions/{session}/disconnect", extensions(("x-permission" = json!("moderate"))),
     tag = "steer",
     params(("session" = String, Path, description = "Its name, as the log of reports has it")),
     responses(
         (status = OK, body = Disconnected),
-        (status = BAD_REQUEST, description = "No session was ever named so", body = Refused),
-        (status = NOT_FOUND, description = "It has ended", body = Refused),
+        (status = BAD_REQUEST, description = "No session was ever named so", body = Problem),
+        (status = NOT_FOUND, description = "It has ended", body = Problem),
     ),
 )]
 pub(super) async fn disconnect(

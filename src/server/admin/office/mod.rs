@@ -1,0 +1,270 @@
+//! Accounts of people who look after the server, over HTTP: logging in and out, one's own account, those of others.
+//!
+//! Decisions are those of the room `accounts`, rows those of the store. What is here is what lies between: the pool in
+//! which passwords are hashed, the keys that access tokens are signed with, cookies, bodies.
+
+mod cookie;
+mod factor;
+mod invitations;
+mod login;
+mod me;
+mod people;
+mod pool;
+mod proof;
+mod signing;
+
+use super::caller::{Caller, Who};
+use super::guard::Objection;
+use super::problem::Problem;
+use crate::accounts::AccountName;
+use crate::accounts::lockout::Lockout;
+use crate::accounts::opaque::Opaque;
+use crate::moment::Moment;
+use crate::private::Private;
+use crate::store::{By, Invitation, Store, StoreError};
+use axum::http::StatusCode;
+use parking_lot::Mutex;
+use pool::HashPool;
+use rand::SeedableRng as _;
+use rand::rngs::{StdRng, SysRng};
+use signing::Signing;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How long an invitation is good, in ms: a weekend (ASVS 6.4.1).
+const INVITATION_MS: i64 = 3 * 24 * 3600 * 1000;
+
+/// Who knows the accounts.
+#[derive(Debug)]
+pub(super) struct Office {
+    store: Store,
+    signing: Signing,
+    pool: HashPool,
+    random: Arc<Mutex<StdRng>>,
+    by_password: Mutex<Lockout<(AccountName, Range)>>,
+    by_account: Mutex<Lockout<(i64, Guessed)>>,
+    /// Never goes back: accounts are disabled, and not deleted.
+    has_accounts: AtomicBool,
+    start: Instant,
+}
+
+/// Addresses that are likely to be of one household or one attacker: a network of 24 bits, or of 48.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Range([u8; 6]);
+
+/// What is guessed by somebody who has shown something already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Guessed {
+    /// The password, within a session.
+    Password,
+    /// A code, after the password.
+    Code,
+}
+
+/// Whose connection it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+impl From<Peer> for Range {
+    fn from(Peer(address): Peer) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [first, second, third, _] = address.octets();
+                Self([0, 0, 0, first, second, third])
+            }
+            IpAddr::V6(address) => {
+                let mut network = [0; 6];
+                network.copy_from_slice(&address.octets()[..6]);
+                Self(network)
+            }
+        }
+    }
+}
+
+impl Office {
+    pub(super) fn new(store: Store, hashes_at_once: u32) -> Self {
+        let random = StdRng::try_from_rng(&mut SysRng)
+            .expect("an operating system without randomness can't run a server");
+        let random = Arc::new(Mutex::new(random));
+        Self {
+            signing: Signing::new(store.clone(), Arc::clone(&random)),
+            store,
+            pool: HashPool::new(hashes_at_once),
+            random,
+            by_password: Mutex::default(),
+            by_account: Mutex::default(),
+            has_accounts: AtomicBool::new(false),
+            start: Instant::now(),
+        }
+    }
+
+    /// Whether anybody has an account, so that everybody must show who they are.
+    pub(super) async fn has_accounts(&self) -> Result<bool, Objection> {
+        if self.has_accounts.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let found = self
+            .store
+            .has_accounts()
+            .await
+            .map_err(|error| away(&error))?;
+        if found {
+            self.has_accounts.store(true, Ordering::Relaxed);
+        }
+        Ok(found)
+    }
+
+    /// Whose access token it is. What they may do is asked of the store each time, so that what is taken from an
+    /// account is gone at once and not when its tokens end (ASVS 7.4.1, 8.3.2).
+    pub(super) async fn identify(&self, token: &str) -> Result<Caller, Objection> {
+        let now_ms = now_ms();
+        let access = self.signing.check(token, now_ms).await;
+        let access = access.map_err(|refused| match refused {
+            signing::Refused::NotGood(why) => Objection::Access(why),
+            signing::Refused::Store(error) => away(&error),
+        })?;
+        let session = match self.store.session(access.session).await {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::warn!(%error, "an access token is taken by its word");
+                return Ok(Caller::Unsure);
+            }
+        };
+        let is_theirs = |account: i64| account == access.account;
+        let session = session
+            .filter(|session| is_theirs(session.account) && session.is_alive(now_ms))
+            .ok_or(Objection::LoggedOut)?;
+        Ok(Caller::Account(Who {
+            account: session.account,
+            name: session.name,
+            role: session.role,
+            standing: session.standing,
+            session: session.id,
+        }))
+    }
+
+    fn now(&self) -> Moment {
+        Moment::START + self.start.elapsed()
+    }
+
+    fn draw(&self) -> Opaque {
+        Opaque::draw(&mut *self.random.lock())
+    }
+
+    /// An invitation and the code of it.
+    fn invite(&self, now_ms: i64) -> (Invitation, Opaque) {
+        let code = self.draw();
+        let invitation = Invitation {
+            digest: code.digest(),
+            expires_at_ms: now_ms + INVITATION_MS,
+        };
+        (invitation, code)
+    }
+}
+
+/// All that is about accounts.
+pub(super) fn routes() -> OpenApiRouter<Arc<super::api::Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(login::login))
+        .routes(routes!(login::login_factor))
+        .routes(routes!(login::refresh))
+        .routes(routes!(login::logout))
+        .routes(routes!(login::logout_everywhere))
+        .routes(routes!(me::me))
+        .routes(routes!(me::change_password))
+        .routes(routes!(me::sessions))
+        .routes(routes!(me::end_session))
+        .routes(routes!(factor::begin_factor))
+        .routes(routes!(factor::confirm_factor))
+        .routes(routes!(factor::renew_codes))
+        .routes(routes!(people::accounts, people::create))
+        .routes(routes!(people::account, people::change))
+        .routes(routes!(people::reset))
+        .routes(routes!(people::end_sessions))
+        .routes(routes!(invitations::invitation, invitations::take))
+}
+
+/// The time, in ms since the Unix epoch.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.unwrap_or_default().as_millis();
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+/// Somebody who does something now.
+fn by(actor: &str) -> By<'_> {
+    By {
+        actor,
+        at_ms: now_ms(),
+    }
+}
+
+fn away(error: &StoreError) -> Objection {
+    tracing::warn!(%error, "accounts can't be looked at");
+    let retry_after_ms = error.retry_after_ms().unwrap_or(5000);
+    Objection::Store {
+        retry_after_s: retry_after_ms.div_ceil(1000),
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::NotFound(_) => StatusCode::NOT_FOUND,
+            StoreError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
+            StoreError::Unacceptable(_) => StatusCode::CONFLICT,
+            StoreError::Off | StoreError::Away { .. } | StoreError::Crossed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(%error, "the store failed");
+            return Self::new(status, "the store failed; the server's log says how");
+        }
+        let problem = Self::new(status, error.to_string());
+        match error.retry_after_ms() {
+            Some(ms) => problem.retry_after(ms.div_ceil(1000)),
+            None => problem,
+        }
+    }
+}
+
+/// There are no accounts where nothing is kept.
+pub(super) fn none() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "there are no accounts here: the server keeps nothing (store.url is off)",
+    )
+}
+
+/// What is not to be told to the log, from a body.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, format = Password)]
+struct Hidden(String);
+
+impl From<Hidden> for Private<String> {
+    fn from(Hidden(text): Hidden) -> Self {
+        Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_one_range_and_others_are_not() {
+        let range = |address: &str| Range::from(Peer(address.parse().unwrap()));
+        assert_eq!(range("192.0.2.1"), range("192.0.2.200"));
+        assert_eq!(range("192.0.2.1"), range("::ffff:192.0.2.7"));
+        assert_ne!(range("192.0.2.1"), range("192.0.3.1"));
+        assert_eq!(range("2001:db8:1:2::1"), range("2001:db8:1:3::1"));
+        assert_ne!(range("2001:db8:1::1"), range("2001:db8:2::1"));
+    }
+}

@@ -1,0 +1,354 @@
+//! Accounts of others.
+
+use super::super::api::Desk;
+use super::super::caller::Caller;
+use super::super::problem::{Body, Problem};
+use super::{by, now_ms};
+use crate::accounts::{AccountName, Role};
+use crate::store::{Account, AccountChange, Cursor, NewAccount};
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The longest page of accounts, and how long it is unless it is asked for.
+const PAGE_MAX: u32 = 100;
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AccountShown {
+    id: i64,
+    name: String,
+    /// `viewer`, `moderator` or `admin`.
+    #[schema(example = "moderator")]
+    role: &'static str,
+    state: AccountState,
+    /// Whether it has a second factor.
+    has_factor: bool,
+    /// In ms since the Unix epoch.
+    created_at_ms: i64,
+    /// The same as its `ETag`.
+    version: i64,
+}
+
+/// What can be done with an account.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum AccountState {
+    /// Nobody has taken it yet.
+    Invited,
+    /// Its owner can log in.
+    Active,
+    /// It lets nobody in.
+    Disabled,
+}
+
+/// Accounts in the order in which they were made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AccountsShown {
+    accounts: Vec<AccountShown>,
+    /// What to ask for with `after` to see more; `null` after the last.
+    next: Option<String>,
+}
+
+/// An account to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAccountAsked {
+    /// 2 to 32 of `a-z`, `0-9`, `.`, `_` and `-`, a letter first.
+    #[schema(example = "ann")]
+    name: String,
+    /// `viewer`, `moderator` or `admin`.
+    #[schema(example = "moderator")]
+    role: String,
+}
+
+/// What is to become of an account. What is not there stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeAsked {
+    /// `viewer`, `moderator` or `admin`.
+    #[serde(default)]
+    role: Option<String>,
+    /// Whether it lets nobody in. Its sessions end then.
+    #[serde(default)]
+    disabled: Option<bool>,
+}
+
+/// An account, and the code by which its owner takes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InvitationShown {
+    account: AccountShown,
+    /// Shown only now. Good once, for three days: `/#invitation=` and the code on the board.
+    invitation: String,
+    /// In ms since the Unix epoch.
+    expires_at_ms: i64,
+}
+
+/// How many sessions have ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ended {
+    sessions: u64,
+}
+
+impl From<Account> for AccountShown {
+    fn from(account: Account) -> Self {
+        let state = match &account.password {
+            _ if account.is_disabled() => AccountState::Disabled,
+            None => AccountState::Invited,
+            Some(_) => AccountState::Active,
+        };
+        Self {
+            id: account.id,
+            name: account.name.as_str().to_owned(),
+            role: account.role.as_str(),
+            state,
+            has_factor: account.has_factor,
+            created_at_ms: account.created_at_ms,
+            version: account.version,
+        }
+    }
+}
+
+/// All accounts, in the order in which they were made.
+#[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts",
+    extensions(("x-permission" = json!("accounts"))),
+    params(
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "How many at most: 1 to 100"),
+    ),
+    responses(
+        (status = OK, body = AccountsShown),
+        (status = BAD_REQUEST, description = "Not such parameters", body = Problem),
+    ))]
+pub(super) async fn accounts(
+    State(desk): State<Arc<Desk>>,
+    uri: Uri,
+) -> Result<Json<AccountsShown>, Problem> {
+    let (after, limit) = page_asked(uri.query().unwrap_or_default())?;
+    let page = desk.office()?.store.accounts(after, limit).await?;
+    Ok(Json(AccountsShown {
+        accounts: page.rows.into_iter().map(AccountShown::from).collect(),
+        next: page.next.map(|next| next.to_string()),
+    }))
+}
+
+/// Make an account, and invite its owner.
+#[utoipa::path(post, path = "/api/v1/accounts", tag = "accounts", request_body = NewAccountAsked,
+    extensions(("x-permission" = json!("accounts"))),
+    responses(
+        (status = CREATED, body = InvitationShown),
+        (status = BAD_REQUEST, description = "Not a name, or not a role", body = Problem),
+        (status = CONFLICT, description = "There is one of this name", body = Problem),
+    ))]
+pub(super) async fn create(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    Body(asked): Body<NewAccountAsked>,
+) -> Result<Response, Problem> {
+    let office = desk.office()?;
+    let name: AccountName = asked.name.parse().map_err(bad)?;
+    name.check_new().map_err(bad)?;
+    let (invitation, code) = office.invite(now_ms());
+    let new = NewAccount {
+        name,
+        role: asked.role.parse().map_err(bad)?,
+        invitation,
+    };
+    let account = office.store.add_account(&new, by(&caller.actor())).await?;
+    let location = format!("/api/v1/accounts/{}", account.id);
+    let location = HeaderValue::try_from(location).expect("digits and letters");
+    let mut response = with_tag(
+        StatusCode::CREATED,
+        account.version,
+        InvitationShown {
+            account: account.into(),
+            invitation: code.to_wire(),
+            expires_at_ms: invitation.expires_at_ms,
+        },
+    );
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// One account.
+#[utoipa::path(get, path = "/api/v1/accounts/{id}", tag = "accounts",
+    extensions(("x-permission" = json!("accounts"))),
+    params(("id" = i64, Path, description = "Its number")),
+    responses(
+        (status = OK, description = "With its version as `ETag`", body = AccountShown),
+        (status = NOT_FOUND, description = "There is no such account", body = Problem),
+    ))]
+pub(super) async fn account(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let account = desk.office()?.store.account(number(&id)?).await?;
+    Ok(with_tag(
+        StatusCode::OK,
+        account.version,
+        AccountShown::from(account),
+    ))
+}
+
+/// Change what an account is for, or whether it lets anybody in.
+///
+/// The last admin who can log in stays one.
+#[utoipa::path(patch, path = "/api/v1/accounts/{id}", tag = "accounts", request_body = ChangeAsked,
+    extensions(("x-permission" = json!("accounts"))),
+    params(
+        ("id" = i64, Path, description = "Its number"),
+        ("If-Match" = String, Header, description = "The `ETag` of the account as you have seen it"),
+    ),
+    responses(
+        (status = OK, body = AccountShown),
+        (status = BAD_REQUEST, description = "Not a role", body = Problem),
+        (status = NOT_FOUND, description = "There is no such account", body = Problem),
+        (status = CONFLICT, description = "No admin would be left", body = Problem),
+        (status = PRECONDITION_FAILED, description = "It has changed since", body = Problem),
+        (status = PRECONDITION_REQUIRED, description = "There is no `If-Match`", body = Problem),
+    ))]
+pub(super) async fn change(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(asked): Body<ChangeAsked>,
+) -> Result<Response, Problem> {
+    let role: Option<Role> = asked
+        .role
+        .map(|role| role.parse())
+        .transpose()
+        .map_err(bad)?;
+    let change = AccountChange {
+        id: number(&id)?,
+        version: version(&headers)?,
+        role,
+        is_disabled: asked.disabled,
+        keeps_an_admin: true,
+    };
+    let account = desk
+        .office()?
+        .store
+        .change_account(change, by(&caller.actor()))
+        .await?;
+    Ok(with_tag(
+        StatusCode::OK,
+        account.version,
+        AccountShown::from(account),
+    ))
+}
+
+/// Take from an account its password, its second factor and its sessions, and invite its owner anew.
+///
+/// For whoever has lost them. A disabled account is enabled by it.
+#[utoipa::path(post, path = "/api/v1/accounts/{id}/reset", tag = "accounts",
+    extensions(("x-permission" = json!("accounts"))),
+    params(
+        ("id" = i64, Path, description = "Its number"),
+        ("If-Match" = String, Header, description = "The `ETag` of the account as you have seen it"),
+    ),
+    responses(
+        (status = OK, body = InvitationShown),
+        (status = NOT_FOUND, description = "There is no such account", body = Problem),
+        (status = CONFLICT, description = "No admin would be left", body = Problem),
+        (status = PRECONDITION_FAILED, description = "It has changed since", body = Problem),
+        (status = PRECONDITION_REQUIRED, description = "There is no `If-Match`", body = Problem),
+    ))]
+pub(super) async fn reset(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let office = desk.office()?;
+    let (invitation, code) = office.invite(now_ms());
+    let change = AccountChange {
+        id: number(&id)?,
+        version: version(&headers)?,
+        role: None,
+        is_disabled: None,
+        keeps_an_admin: true,
+    };
+    let account = office
+        .store
+        .reset_account(change, &invitation, by(&caller.actor()))
+        .await?;
+    Ok(with_tag(
+        StatusCode::OK,
+        account.version,
+        InvitationShown {
+            account: account.into(),
+            invitation: code.to_wire(),
+            expires_at_ms: invitation.expires_at_ms,
+        },
+    ))
+}
+
+/// End all sessions of an account.
+#[utoipa::path(post, path = "/api/v1/accounts/{id}/logout", tag = "accounts",
+    extensions(("x-permission" = json!("accounts"))),
+    params(("id" = i64, Path, description = "Its number")),
+    responses(
+        (status = OK, body = Ended),
+        (status = NOT_FOUND, description = "There is no such account", body = Problem),
+    ))]
+pub(super) async fn end_sessions(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Ended>, Problem> {
+    let office = desk.office()?;
+    let account = office.store.account(number(&id)?).await?;
+    let sessions = office
+        .store
+        .end_sessions(account.id, by(&caller.actor()))
+        .await?;
+    Ok(Json(Ended { sessions }))
+}
+
+/// What a page's parameters ask for: nothing but `after` and `limit`, in any order.
+fn page_asked(query: &str) -> Result<(Option<Cursor>, u32), Problem> {
+    let (mut after, mut limit) = (None, PAGE_MAX);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("after", text)) => after = Some(text.parse().map_err(bad)?),
+            Some(("limit", text)) => limit = text.parse().map_err(bad)?,
+            _ => return Err(bad("the parameters are `after` and `limit`")),
+        }
+    }
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(bad("`limit` is 1 to 100"));
+    }
+    Ok((after, limit))
+}
+
+fn bad(why: impl Display) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, why.to_string())
+}
+
+fn number(id: &str) -> Result<i64, Problem> {
+    let unknown = |_| Problem::new(StatusCode::NOT_FOUND, "there is no such account");
+    id.parse().map_err(unknown)
+}
+
+/// The version that whoever changes an account has seen (RFC 9110, section 13.1.1).
+fn version(headers: &HeaderMap) -> Result<i64, Problem> {
+    let Some(tag) = super::super::guard::text(headers, &header::IF_MATCH) else {
+        let message = "say by `If-Match` which version you have seen: the `ETag` of GET";
+        return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, message));
+    };
+    let version = tag.trim().trim_matches('"').parse();
+    version.map_err(|_| {
+        let message = "the account has no such `ETag`: it has changed, or never had it";
+        Problem::new(StatusCode::PRECONDITION_FAILED, message)
+    })
+}
+
+fn with_tag(status: StatusCode, version: i64, body: impl Serialize) -> Response {
+    let tag = HeaderValue::try_from(format!("\"{version}\"")).expect("digits and quotes");
+    (status, [(header::ETAG, tag)], Json(body)).into_response()
+}

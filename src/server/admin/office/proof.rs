@@ -1,0 +1,150 @@
+//! What somebody shows: a password, a code. Here is where tries are counted, and where hashing waits for its turn.
+
+use super::super::caller::actor;
+use super::super::problem::Problem;
+use super::{Guessed, Office, Peer, Range, by, now_ms};
+use crate::accounts::AccountName;
+use crate::accounts::opaque::Digest;
+use crate::accounts::password::{Password, SALT_BYTES, Verdict};
+use crate::accounts::recovery::RecoveryCode;
+use crate::private::Private;
+use crate::store::{Account, PasswordChange};
+use axum::http::StatusCode;
+use rand::Rng as _;
+use std::time::Duration;
+
+impl Office {
+    /// The account of this name, if this is its password. It takes as long if not.
+    pub(super) async fn check_password(
+        &self,
+        name: String,
+        password: String,
+        peer: Peer,
+    ) -> Result<Account, Problem> {
+        // What is no name is no account's, and is made to wait as well.
+        let named: Option<AccountName> = name.parse().ok();
+        let key = named.clone().map(|name| (name, Range::from(peer)));
+        if let Some(key) = &key {
+            let tried = self.by_password.lock().try_now(key, self.now());
+            tried.map_err(too_many)?;
+        }
+        let account = match &named {
+            Some(name) => self.store.account_named(name).await?,
+            None => None,
+        };
+        let kept = account
+            .as_ref()
+            .and_then(|account| account.password.clone());
+        let claimed = Password::claimed(password);
+        let (verdict, claimed) = self
+            .pool
+            .run(move || (claimed.check(kept.as_deref().map(String::as_str)), claimed))
+            .await?;
+        let account = account.filter(|account| !account.is_disabled());
+        let (Verdict::Right { is_outdated }, Some(account)) = (verdict, account) else {
+            tracing::info!("a login was refused");
+            return Err(wrong_password());
+        };
+        if let Some(key) = &key {
+            self.by_password.lock().forgive(key);
+        }
+        if !is_outdated {
+            return Ok(account);
+        }
+        self.rehash(account, claimed).await
+    }
+
+    /// Keeps the password by the parameters of now. What can't be done now is done the next time.
+    async fn rehash(&self, mut account: Account, password: Password) -> Result<Account, Problem> {
+        let Some(before) = account.password.clone() else {
+            return Ok(account);
+        };
+        let after = Private::new(self.hash(password).await?);
+        let change = PasswordChange {
+            account: account.id,
+            before,
+            after: after.clone(),
+        };
+        let actor = actor(&account.name);
+        match self.store.rehash_password(&change, by(&actor)).await {
+            Ok(()) => account.password = Some(after),
+            Err(error) => tracing::warn!(%error, "a password is still kept by lesser parameters"),
+        }
+        Ok(account)
+    }
+
+    /// What is to be kept of a password.
+    pub(super) async fn hash(&self, password: Password) -> Result<String, Problem> {
+        let mut salt = [0; SALT_BYTES];
+        self.random.lock().fill_bytes(&mut salt);
+        Ok(self.pool.run(move || password.hash(salt)).await?)
+    }
+
+    /// Whether a password is that of an account, for somebody who is logged in and is asked again.
+    pub(super) async fn is_password(
+        &self,
+        kept: Private<String>,
+        password: String,
+    ) -> Result<bool, Problem> {
+        let claimed = Password::claimed(password);
+        let verdict = self.pool.run(move || claimed.check(Some(&kept))).await?;
+        Ok(verdict != Verdict::Wrong)
+    }
+
+    /// Takes a code of the account's second factor, or a recovery code, as used.
+    pub(super) async fn check_code(&self, account: &Account, code: &str) -> Result<(), Problem> {
+        let key = (account.id, Guessed::Code);
+        let tried = self.by_account.lock().try_now(&key, self.now());
+        tried.map_err(too_many)?;
+        if !self.use_code(account, code).await? {
+            tracing::warn!(
+                account = account.id,
+                "a second factor was refused after the right password"
+            );
+            return Err(wrong_code());
+        }
+        self.by_account.lock().forgive(&key);
+        Ok(())
+    }
+
+    async fn use_code(&self, account: &Account, code: &str) -> Result<bool, Problem> {
+        let now_ms = now_ms();
+        if let Some(recovery) = RecoveryCode::parse(code) {
+            let digest: Digest = recovery.digest();
+            let actor = actor(&account.name);
+            let left = self
+                .store
+                .use_recovery_code(account.id, &digest, by(&actor))
+                .await?;
+            return Ok(left.is_some());
+        }
+        let Some(factor) = self.store.factor(account.id).await? else {
+            return Ok(false);
+        };
+        let code = code.trim();
+        let Some(step) = factor.secret.check(code, now_ms / 1000, factor.last_step) else {
+            return Ok(false);
+        };
+        Ok(self.store.use_step(factor.id, step).await?)
+    }
+}
+
+pub(super) fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let message = format!("too many wrong tries; try again in {seconds} s");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, message).retry_after(seconds)
+}
+
+pub(super) fn wrong_password() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "the name or the password is wrong",
+    )
+}
+
+fn wrong_code() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "the code is wrong, or was used already",
+    )
+}

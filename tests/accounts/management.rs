@@ -1,0 +1,196 @@
+//! Accounts of others, by the API and by the command line.
+
+use crate::operators::{Office, PASSWORD};
+use serde_json::json;
+
+#[tokio::test]
+async fn an_admin_makes_accounts_changes_them_and_sees_them_page_by_page() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    let token = Some(ada.access.as_str());
+    for name in ["ann", "bea", "cleo", "dora"] {
+        let made = office
+            .post(
+                "/api/v1/accounts",
+                token,
+                &json!({"name": name, "role": "viewer"}),
+            )
+            .await;
+        assert_eq!(made.status, 201, "{made:?}");
+        assert_eq!(made.body["account"]["state"], "invited");
+        assert_eq!(made.tag.as_deref(), Some("\"1\""));
+        assert_eq!(made.body["invitation"].as_str().expect("a code").len(), 43);
+    }
+    let twice = office
+        .post(
+            "/api/v1/accounts",
+            token,
+            &json!({"name": "Ann", "role": "viewer"}),
+        )
+        .await;
+    assert_eq!(twice.status, 409, "{twice:?}");
+    assert_eq!(twice.kind.as_deref(), Some("application/problem+json"));
+    for bad in [
+        json!({"name": "root", "role": "viewer"}),
+        json!({"name": "x", "role": "viewer"}),
+        json!({"name": "zoe", "role": "owner"}),
+        json!({"name": "zoe"}),
+        json!({"name": "zoe", "role": "viewer", "password": "x"}),
+    ] {
+        let refused = office.post("/api/v1/accounts", token, &bad).await;
+        assert_eq!(refused.status, 400, "{bad}: {refused:?}");
+    }
+    let (mut names, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = office
+            .get(&format!("/api/v1/accounts?limit=2{after}"), token)
+            .await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let accounts = page.body["accounts"].as_array().expect("a list");
+        assert!(accounts.len() <= 2);
+        names.extend(
+            accounts
+                .iter()
+                .map(|account| account["name"].as_str().expect("a name").to_owned()),
+        );
+        match page.body["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(names, ["ada", "ann", "bea", "cleo", "dora"]);
+    for query in ["limit=0", "limit=101", "limit=many", "after=x", "page=2"] {
+        let refused = office
+            .get(&format!("/api/v1/accounts?{query}"), token)
+            .await;
+        assert_eq!(refused.status, 400, "{query}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_says_what_it_changes_and_the_last_admin_stays() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    let token = Some(ada.access.as_str());
+    let listed = office.get("/api/v1/accounts", token).await;
+    let path = format!("/api/v1/accounts/{}", listed.body["accounts"][0]["id"]);
+    let body = json!({"role": "viewer"}).to_string();
+    let unseen = office.ask("PATCH", &path, token, &[], &body).await;
+    assert_eq!(unseen.status, 428, "{unseen:?}");
+    let old = office
+        .ask("PATCH", &path, token, &[("If-Match", "\"99\"")], &body)
+        .await;
+    assert_eq!(old.status, 412, "{old:?}");
+    let tag = office.get(&path, token).await.tag.expect("an ETag");
+    let seen = [("If-Match", tag.as_str())];
+    for body in [json!({"role": "viewer"}), json!({"disabled": true})] {
+        let refused = office
+            .ask("PATCH", &path, token, &seen, &body.to_string())
+            .await;
+        assert_eq!(refused.status, 409, "{refused:?}");
+        assert!(
+            refused.body["detail"].to_string().contains("no admin"),
+            "{refused:?}"
+        );
+    }
+    let reset = office
+        .ask("POST", &format!("{path}/reset"), token, &seen, "{}")
+        .await;
+    assert_eq!(reset.status, 409, "{reset:?}");
+    assert_eq!(office.get("/api/v1/accounts/999", token).await.status, 404);
+    assert_eq!(office.get("/api/v1/accounts/ada", token).await.status, 404);
+}
+
+#[tokio::test]
+async fn whoever_has_the_machine_makes_lists_disables_and_resets_accounts() {
+    let office = Office::open(&[]).await;
+    let (code, stdout, stderr) = office.command(&["create", "ada"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stdout.contains("ada (admin)") && stdout.contains("/#invitation="),
+        "{stdout}"
+    );
+    office.account("ann", "viewer").await;
+    let (_, listed, _) = office.command(&["list"]);
+    let lines: Vec<Vec<_>> = listed
+        .lines()
+        .map(|line| line.split_whitespace().take(3).collect())
+        .collect();
+    assert_eq!(
+        lines,
+        [["ada", "admin", "invited"], ["ann", "viewer", "active"]]
+    );
+    for (args, said) in [
+        (&["create", "ann"][..], "already"),
+        (&["create", "root"], "guesser"),
+        (&["create", "a b"], "2 to 32"),
+        (
+            &["create", "eve", "--role", "owner"],
+            "viewer, moderator or admin",
+        ),
+        (&["disable", "nobody"], "no account nobody"),
+    ] {
+        let (code, _, stderr) = office.command(args);
+        assert_ne!(code, Some(0), "{args:?}");
+        assert!(stderr.contains(said), "{args:?}: {stderr}");
+    }
+    // It takes away the last admin, too: whoever has the machine can make another.
+    assert_eq!(office.command(&["disable", "ada"]).0, Some(0));
+    assert_eq!(office.command(&["reset", "ada"]).0, Some(0));
+    let log = office
+        .store()
+        .await
+        .audit(Some("command line"), None, 10)
+        .await;
+    let actions: Vec<_> = log
+        .expect("it answers")
+        .rows
+        .into_iter()
+        .map(|entry| entry.action)
+        .collect();
+    let expected = [
+        "account.reset",
+        "account.change",
+        "account.create",
+        "account.create",
+    ];
+    assert_eq!(actions, expected);
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_audit_log_with_who_made_it_and_no_secret() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    office
+        .post(
+            "/api/v1/accounts",
+            Some(&ada.access),
+            &json!({"name": "ann", "role": "viewer"}),
+        )
+        .await;
+    let log = office
+        .store()
+        .await
+        .audit(None, None, 100)
+        .await
+        .expect("it answers");
+    let actions: Vec<_> = log
+        .rows
+        .iter()
+        .rev()
+        .map(|entry| (entry.actor.as_str(), entry.action.as_str()))
+        .collect();
+    let expected = [
+        ("command line", "account.create"),
+        ("account:ada", "account.take"),
+        ("account:ada", "session.begin"),
+        ("account:ada", "factor.begin"),
+        ("account:ada", "factor.confirm"),
+        ("account:ada", "account.create"),
+    ];
+    assert_eq!(actions, expected);
+    let text = format!("{log:?}");
+    for secret in [PASSWORD, "argon2", &ada.access, &ada.refresh] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}

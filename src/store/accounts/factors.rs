@@ -161,11 +161,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Away`].
     pub async fn use_step(&self, factor: i64, step: Step) -> Result<bool, StoreError> {
+        // Read committed: the statement decides by the row. What it returns comes before it is kept, so that only the
+        // commit says that it is.
+        let mut tx = self.begin(Level::ReadCommitted).await?;
+        let connection: &mut AnyConnection = &mut tx;
         let used: Option<i64> = sqlx::query_scalar(sql::USE_STEP)
             .bind(factor)
             .bind(step.0)
-            .fetch_optional(self.pool())
+            .fetch_optional(connection)
             .await?;
+        tx.commit().await?;
         Ok(used.is_some())
     }
 

@@ -15,6 +15,7 @@ impl Lobby {
         };
         let until = now + self.settings.cool_off;
         for (id, other) in [(leaver, partner), (partner, leaver)] {
+            let other = self.sessions[other].known_as;
             let session = self.session_mut(id);
             session.state = State::IDLE;
             if now < until {
@@ -43,12 +44,11 @@ impl Lobby {
         if matches!(session.state, State::Chatting(chatting) if chatting.chat == chat) {
             self.end_chat(now, id, PartnerLeftReason::Blocked);
             self.tell_idle(id, IdleReason::Left, None);
-        } else if session
-            .confirming()
-            .is_some_and(|confirming| confirming.partner == partner)
+        } else if let Some(confirming) = session.confirming()
+            && self.sessions[confirming.partner].known_as == partner
         {
             self.let_go_of_match(id);
-            self.requeue(now, partner);
+            self.requeue(now, confirming.partner);
             self.look_for_partner(now, id);
         }
         Ok(())
@@ -74,10 +74,13 @@ impl Lobby {
         report: Report,
         answers: Option<MessageId>,
     ) -> Result<(), Refusal> {
-        let chat = report.chat;
-        let of = self.partner_in(id, chat)?;
-        self.emit(Effect::Report { by: id, of, report });
-        self.tell(id, Event::Reported { chat }, answers);
+        let of = self.partner_in(id, report.chat)?;
+        self.emit(Effect::Report {
+            by: id,
+            of,
+            report,
+            answers,
+        });
         Ok(())
     }
 

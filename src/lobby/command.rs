@@ -90,6 +90,8 @@ pub struct Report {
     pub reason: ReportReason,
     /// In the reporter's own words.
     pub note: Option<Private<CompactString>>,
+    /// Whether the reporter agrees that the last messages of the chat are kept with it.
+    pub evidence: bool,
 }
 
 /// What a partner is reported for.

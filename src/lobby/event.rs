@@ -2,7 +2,7 @@
 
 use super::{ChatId, Estimate, Partner, Report, ResumeToken, Seen, SessionId, StateName};
 use crate::geo::Range;
-use crate::matching::Nearby;
+use crate::matching::{Acquaintances, Nearby};
 use compact_str::CompactString;
 
 /// The name a client gave its message, to find the answer by. 1–64 characters, opaque.
@@ -69,15 +69,23 @@ pub enum Effect {
     Forget {
         /// Which.
         session: SessionId,
+        /// What others know it by.
+        known_as: SessionId,
+        /// Whom it knows, should the same person come again.
+        known: Acquaintances<SessionId>,
+        /// Whether it was ever in a chat, so that somebody may know it.
+        has_met: bool,
     },
-    /// Somebody reports a partner.
+    /// Somebody reports a partner. To be answered by [`Event::Reported`] as soon as that is safe.
     Report {
         /// Who.
         by: SessionId,
-        /// Whom. Their session may be over.
+        /// Whom, by what they are known as. Their session may be over.
         of: SessionId,
         /// What.
         report: Report,
+        /// The name of the message that this was.
+        answers: Option<MessageId>,
     },
 }
 

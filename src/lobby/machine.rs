@@ -9,7 +9,7 @@ use super::{
 };
 use crate::distribution::Distribution;
 use crate::geo::{Position, PrivacyGrid};
-use crate::matching::Matchmaker;
+use crate::matching::{Acquaintances, Matchmaker};
 use crate::moment::Moment;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -215,12 +215,45 @@ impl Lobby {
         let secret = self.random.random();
         let id = self
             .sessions
-            .insert_with_key(|id| Session::new(ResumeToken::new(id, secret), is_resumable, by));
+            .insert_with_key(|id| Session::new(id, ResumeToken::new(id, secret), is_resumable, by));
         if self.is_draining {
             self.send_away(id, now);
         }
         self.reschedule(id);
         id
+    }
+
+    /// A session turns out to be somebody's who was here before: others know them as `known_as`, and they
+    /// know others. Only before it has met anybody; afterwards it is too late, and nothing happens.
+    ///
+    /// # Panics
+    /// If the session is not in the lobby.
+    pub fn introduce(
+        &mut self,
+        session: SessionId,
+        known_as: SessionId,
+        known: Acquaintances<SessionId>,
+    ) {
+        let session = self.session_mut(session);
+        let is_new = session.chats.is_empty() && matches!(session.state, State::Idle { .. });
+        if is_new {
+            session.known_as = known_as;
+            session.known = known;
+        }
+    }
+
+    /// Whether a session meets only others of whom that is so, from the next time on that it waits.
+    ///
+    /// # Panics
+    /// If the session is not in the lobby.
+    pub fn set_apart(&mut self, session: SessionId, is_apart: bool) {
+        self.session_mut(session).is_apart = is_apart;
+    }
+
+    /// What others know a session by, if it is here.
+    pub fn known_as(&self, session: SessionId) -> Option<SessionId> {
+        let session = self.sessions.get(session)?;
+        Some(session.known_as)
     }
 
     /// A session's connection said something, whatever it was; the time for a first message stops.
@@ -366,7 +399,12 @@ impl Lobby {
     pub(super) fn forget(&mut self, id: SessionId) {
         let session = self.take_out(id);
         self.doing.away -= usize::from(session.is_away());
-        self.emit(Effect::Forget { session: id });
+        self.emit(Effect::Forget {
+            session: id,
+            known_as: session.known_as,
+            known: session.known,
+            has_met: !session.chats.is_empty(),
+        });
     }
 
     /// Takes out a session whose connection goes to another one, and returns it.

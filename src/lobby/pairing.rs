@@ -71,7 +71,10 @@ impl Lobby {
         let mut waited_ms = [0; 2];
         let chat = ChatId(self.random.next_u64());
         let [a, b] = between;
-        for (waited_ms, (id, partner)) in waited_ms.iter_mut().zip([(a, b), (b, a)]) {
+        let names = [b, a].map(|id| self.sessions[id].known_as);
+        for ((waited_ms, name), (id, partner)) in
+            waited_ms.iter_mut().zip(names).zip([(a, b), (b, a)])
+        {
             let chatting = State::Chatting(Chatting { chat, partner });
             let session = &mut self.sessions[id];
             let State::Waiting(waiting) = std::mem::replace(&mut session.state, chatting) else {
@@ -82,7 +85,7 @@ impl Lobby {
                 .expect("who is being matched is out of the room");
             let place = ticket.place();
             session.known = ticket.who.known;
-            session.remember_chat(chat, partner);
+            session.remember_chat(chat, name);
             *waited_ms = now.millis_since(waiting.since);
             self.completions.record(now, &place, *waited_ms);
             self.tally.waited_ms.record(*waited_ms);

@@ -64,9 +64,14 @@ pub(super) struct Session {
     pub(super) link: Link,
     /// What it waits for, or last waited for; `Next` takes it up again.
     pub(super) criteria: Option<Box<Criteria>>,
-    /// Whom it should not meet. Empty while waiting: then the ticket has them.
+    /// What others know it by: itself, or an earlier session of the same person.
+    pub(super) known_as: SessionId,
+    /// Whether it meets only others of whom that is so, from the next time on that it waits.
+    pub(super) is_apart: bool,
+    /// Whom it should not meet, by what they are known as. Empty while waiting: then the ticket has them.
     pub(super) known: Acquaintances<SessionId>,
-    /// Its last chats and with whom, oldest first; at most [`CHATS_REMEMBERED_MAX`].
+    /// Its last chats and with whom, by what they are known as, oldest first; at most
+    /// [`CHATS_REMEMBERED_MAX`].
     pub(super) chats: VecDeque<(ChatId, SessionId)>,
     pub(super) token: ResumeToken,
     pub(super) moves: Moves,
@@ -186,7 +191,12 @@ impl fmt::Display for StateName {
 }
 
 impl Session {
-    pub(super) fn new(token: ResumeToken, is_resumable: bool, first_message_by: Moment) -> Self {
+    pub(super) fn new(
+        id: SessionId,
+        token: ResumeToken,
+        is_resumable: bool,
+        first_message_by: Moment,
+    ) -> Self {
         Self {
             state: State::Idle {
                 first_message_by: Some(first_message_by),
@@ -196,6 +206,8 @@ impl Session {
                 drains_at: None,
             },
             criteria: None,
+            known_as: id,
+            is_apart: false,
             known: Acquaintances::default(),
             chats: VecDeque::new(),
             token,
@@ -254,7 +266,7 @@ impl Session {
         self.chats.push_back((chat, partner));
     }
 
-    /// With whom a chat was.
+    /// With whom a chat was, by what they are known as.
     pub(super) fn partner_in(&self, chat: ChatId) -> Option<SessionId> {
         self.chats
             .iter()

@@ -68,9 +68,10 @@ impl Broken {
     pub(super) fn check(&mut self, now: Moment, pair: [&Withdrawn<SessionId>; 2], are_heard: bool) {
         let [a, b] = pair;
         let is_in_range = is_within(&a.place(), &b.place(), a.range.min(b.range));
-        let (first, second) = (a.who.who, b.who.who);
-        let is_avoided =
-            first == second || a.who.known.avoids(second, now) || b.who.known.avoids(first, now);
+        let is_avoided = a.who.who == b.who.who
+            || a.who.is_apart != b.who.is_apart
+            || a.who.known.avoids(b.who.known_as, now)
+            || b.who.known.avoids(a.who.known_as, now);
         self.out_of_range += u64::from(!is_in_range);
         self.avoided += u64::from(is_avoided);
         self.unheard += u64::from(!are_heard);

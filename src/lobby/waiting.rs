@@ -72,7 +72,9 @@ impl Lobby {
         let expires_at = now + self.settings.wait_max;
         let widen_step = self.settings.widen_step;
         let session = &mut self.sessions[id];
-        let candidate = Candidate::new(id, std::mem::take(&mut session.known));
+        let mut candidate =
+            Candidate::new(id, std::mem::take(&mut session.known)).known_as(session.known_as);
+        candidate.is_apart = session.is_apart;
         let criteria = session.criteria();
         let (range, range_max) = (criteria.range, criteria.range_max);
         let give_up_at = criteria.give_up.map(|after| now + after);

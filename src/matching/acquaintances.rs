@@ -79,6 +79,18 @@ impl<P: Copy + Eq> Acquaintances<P> {
         Ok(())
     }
 
+    /// Knows whom the other knows, too, as far as that is still of use; more blocked ones than can be remembered are
+    /// left out. O(known²).
+    pub fn absorb(&mut self, other: Self, now: Moment) {
+        for known in other.0 {
+            if known.is_blocked() {
+                let _ = self.block(known.who);
+            } else if now < known.until && !self.avoids(known.who, known.until) {
+                self.met(known.who, known.until);
+            }
+        }
+    }
+
     /// Whether somebody is to be avoided at this moment. The moment they may be met again is free. O(known).
     pub fn avoids(&self, who: P, now: Moment) -> bool {
         self.0
@@ -158,6 +170,23 @@ mod tests {
         known.met(17, LATER);
         assert!(known.avoids(1, Moment::START));
         assert!(!known.avoids(2, Moment::START));
+    }
+
+    #[test]
+    fn what_is_absorbed_is_known_as_long_as_by_whoever_knew_it_longest() {
+        let (now, much_later) = (Moment::from_millis(500), Moment::from_millis(5000));
+        let mut known = Acquaintances::default();
+        known.met('a', LATER);
+        known.met('b', much_later);
+        let mut other = Acquaintances::default();
+        other.met('a', much_later);
+        other.met('b', LATER);
+        other.met('c', Moment::from_millis(400));
+        other.block('d').unwrap();
+        known.absorb(other, now);
+        let before = Moment::from_millis(4999);
+        assert!(['a', 'b', 'd'].iter().all(|who| known.avoids(*who, before)));
+        assert!(!known.avoids('c', Moment::START));
     }
 
     #[test]

@@ -18,20 +18,32 @@ const LOOKED_AT: &[u64] = &[0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000,
 pub struct Candidate<P> {
     /// Who it is, in the caller's terms.
     pub who: P,
+    /// What others know them by: `who`, unless they were here before under that name.
+    pub known_as: P,
     /// Whom they should not meet.
     pub known: Acquaintances<P>,
+    /// Whether they meet only others of whom that is so, and nobody else meets them.
+    pub is_apart: bool,
     /// How often somebody nearer was taken instead, at most [`PASSED_OVER_MAX`].
     passed_over: u8,
 }
 
-impl<P> Candidate<P> {
+impl<P: Copy> Candidate<P> {
     /// Somebody who was not passed over yet.
     pub fn new(who: P, known: Acquaintances<P>) -> Self {
         Self {
             who,
+            known_as: who,
             known,
+            is_apart: false,
             passed_over: 0,
         }
+    }
+
+    /// The same, known to others by another name.
+    #[must_use]
+    pub fn known_as(self, known_as: P) -> Self {
+        Self { known_as, ..self }
     }
 }
 
@@ -41,7 +53,7 @@ pub type Withdrawn<P> = Ticket<Candidate<P>>;
 /// Finds partners for people as they arrive, so that nobody waits while somebody eligible waits too.
 ///
 /// Two people are eligible for each other if the geodesic distance between their places is at most each
-/// one's range, neither avoids the other, and they are not the same person. That nobody eligible is left
+/// one's range, neither avoids the other, both or neither are kept apart, and they are not the same person. That nobody eligible is left
 /// waiting holds because everything that can make two people eligible (arriving, changing, coming back, the
 /// end of a cool-off) is followed by [`take_partner`](Self::take_partner). People who leave make nobody
 /// eligible.
@@ -248,8 +260,9 @@ struct Choice {
 /// The rules beyond distance. Both sides' memories count: each is bounded, so one may have forgotten.
 fn is_eligible<P: Copy + Eq>(seeker: &Candidate<P>, other: &Candidate<P>, now: Moment) -> bool {
     seeker.who != other.who
-        && !seeker.known.avoids(other.who, now)
-        && !other.known.avoids(seeker.who, now)
+        && seeker.is_apart == other.is_apart
+        && !seeker.known.avoids(other.known_as, now)
+        && !other.known.avoids(seeker.known_as, now)
 }
 
 #[cfg(test)]
@@ -336,6 +349,43 @@ mod tests {
                 arrive(&mut matchmaker, person, place(0.0, 0.0), km(5.0)).unwrap_err();
             }
         }
+    }
+
+    #[test]
+    fn who_comes_under_another_name_is_still_avoided() {
+        for blocker in [1, 2] {
+            let mut matchmaker = Matchmaker::new();
+            let mut people = [someone(1).known_as(10), someone(2).known_as(20)];
+            people[blocker - 1]
+                .known
+                .block([20, 10][blocker - 1])
+                .unwrap();
+            for person in people {
+                arrive(&mut matchmaker, person, place(0.0, 0.0), km(5.0)).unwrap_err();
+            }
+        }
+        // What matters is the name that others know.
+        let mut matchmaker = Matchmaker::new();
+        let mut first = someone(1).known_as(10);
+        first.known.block(2).unwrap();
+        arrive(&mut matchmaker, first, place(0.0, 0.0), km(5.0)).unwrap_err();
+        let second = someone(2).known_as(20);
+        let met = arrive(&mut matchmaker, second, place(0.0, 0.0), km(5.0));
+        assert_eq!(met, Ok(1));
+    }
+
+    #[test]
+    fn who_is_apart_meets_only_others_who_are() {
+        let mut matchmaker = Matchmaker::new();
+        let apart = |who| Candidate {
+            is_apart: true,
+            ..someone(who)
+        };
+        let here = place(0.0, 0.0);
+        arrive(&mut matchmaker, apart(1), here, km(5.0)).unwrap_err();
+        arrive(&mut matchmaker, someone(2), here, km(5.0)).unwrap_err();
+        assert_eq!(arrive(&mut matchmaker, someone(3), here, km(5.0)), Ok(2));
+        assert_eq!(arrive(&mut matchmaker, apart(4), here, km(5.0)), Ok(1));
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl Effects {
 
     /// A session is gone for good.
     pub(crate) fn expect_forgotten(&mut self, session: SessionId) {
-        assert_eq!(self.take(), Some(Effect::Forget { session }));
+        let forgotten = self.take();
+        let is_this = |effect: &Effect| matches!(effect, Effect::Forget { session: gone, .. } if *gone == session);
+        assert!(forgotten.as_ref().is_some_and(is_this), "{forgotten:?}");
     }
 
     pub(crate) fn assert_no_more(&self) {

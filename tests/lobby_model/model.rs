@@ -211,11 +211,13 @@ impl Model {
             }
             Command::Block(chat) => self.blocked(now, id, chat, answers, effects),
             Command::Report(report) => {
-                let chat = report.chat;
-                let of = self.partner_in(id, chat);
-                let reported = Effect::Report { by: id, of, report };
+                let reported = Effect::Report {
+                    by: id,
+                    of: self.partner_in(id, report.chat),
+                    report,
+                    answers: answers.cloned(),
+                };
                 assert_eq!(effects.take(), Some(reported));
-                effects.expect_told(id, &Event::Reported { chat }, answers);
             }
         }
     }
@@ -263,7 +265,7 @@ impl Model {
                     let gone = if self.going.contains(&a) { a } else { b };
                     self.left(now, gone, PartnerLeftReason::Lost, effects);
                 }
-                Effect::Forget { session } => {
+                Effect::Forget { session, .. } => {
                     assert!(self.going.remove(&session), "{session:?} is to stay");
                     self.gone(session, effects);
                 }

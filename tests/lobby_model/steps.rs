@@ -137,6 +137,7 @@ impl World {
                     let report = Report {
                         chat,
                         reason: ReportReason::Spam,
+                        evidence: false,
                         note: None,
                     };
                     self.command(who, Command::Report(report));

@@ -7,14 +7,17 @@
 
 mod kept;
 mod seen;
+mod transcript;
 
 use crate::lobby::MessageId;
 use crate::private::Private;
 use kept::Kept;
 use seen::SeenIds;
+use transcript::Transcript;
 
 pub use kept::{KEPT_BYTES_MAX, KEPT_MESSAGES_MAX, Message};
 pub use seen::SEEN_IDS_MAX;
+pub use transcript::{Line, TRANSCRIPT_BYTES_MAX, TRANSCRIPT_MESSAGES_MAX};
 
 /// One of the two people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Conversation {
     /// What each side has said.
     said_by: [Direction; 2],
     is_closed: bool,
+    /// What was said last, if a report may ask for it.
+    transcript: Option<Transcript>,
 }
 
 /// The messages from one side to the other.
@@ -90,6 +95,23 @@ impl Conversation {
         conversation
     }
 
+    /// The same, with what was said last kept for a report: at most [`TRANSCRIPT_MESSAGES_MAX`] messages of
+    /// [`TRANSCRIPT_BYTES_MAX`] together, until the conversation is dropped.
+    #[must_use]
+    pub fn with_transcript(self) -> Self {
+        Self {
+            transcript: Some(Transcript::default()),
+            ..self
+        }
+    }
+
+    /// What was said last by both, oldest first; nothing if it is not kept.
+    pub fn transcript(&self) -> Vec<Line> {
+        self.transcript
+            .as_ref()
+            .map_or_else(Vec::new, Transcript::lines)
+    }
+
     /// One side says something: numbers it, or finds its number again if it said the same `id` before.
     /// `at_ms` is when, in milliseconds since the Unix epoch.
     ///
@@ -127,6 +149,9 @@ impl Conversation {
                 text: Private::new(text.into()),
                 at_ms,
             });
+        }
+        if let Some(transcript) = &mut self.transcript {
+            transcript.push(from, at_ms, text);
         }
         Ok(Numbered {
             seq,

@@ -203,6 +203,7 @@ impl Speaker {
             ) => return Spoken::HangUp(CloseCode::Normal, "waited too long"),
             Outgoing::Lobby(..)
             | Outgoing::Welcome(_)
+            | Outgoing::Pass { .. }
             | Outgoing::Resumed { .. }
             | Outgoing::Accepted { text: None, .. }
             | Outgoing::Delivered { .. }

@@ -35,6 +35,16 @@ pub enum Dialect {
     Classic,
 }
 
+impl Dialect {
+    /// The code to close with when somebody is banned, or an operator ended their session.
+    pub fn removed_code(self) -> CloseCode {
+        match self {
+            Self::V1 => CloseCode::Banned,
+            Self::Classic => CloseCode::Policy,
+        }
+    }
+}
+
 /// The codes of the `error` message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,6 +145,15 @@ pub enum Outgoing<'a> {
     Welcome(&'a v1::Welcome<'a>),
     /// From the lobby.
     Lobby(&'a Event, Option<&'a MessageId>),
+    /// From the lobby, that the session waits, and a guest pass to keep from now on.
+    Pass {
+        /// [`Event::Waiting`].
+        event: &'a Event,
+        /// The message that this answers, if it has a name.
+        answers: Option<&'a MessageId>,
+        /// The pass.
+        pass: &'a str,
+    },
     /// The session goes on over this connection.
     Resumed {
         /// The session.
@@ -222,14 +241,6 @@ impl Speaker {
                 Spoken::Frame
             }
             Self::Classic(speaker) => speaker.speak(outgoing, out),
-        }
-    }
-
-    /// The code to close with when an operator ended the session.
-    pub fn removed_code(&self) -> CloseCode {
-        match self {
-            Self::V1 => CloseCode::Banned,
-            Self::Classic(_) => CloseCode::Policy,
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Message<'a> {
     pub id: Option<MessageId>,
     /// What it asks for.
     pub request: Request<'a>,
+    /// The guest pass that a `join` shows, good or not.
+    pub pass: Option<Private<Cow<'a, str>>>,
 }
 
 impl Message<'_> {
@@ -120,6 +122,10 @@ struct Fields<'a> {
     reason: Raw<'a>,
     #[serde(borrow)]
     note: Raw<'a>,
+    #[serde(borrow)]
+    evidence: Raw<'a>,
+    #[serde(borrow)]
+    pass: Raw<'a>,
 }
 
 /// The fields of what is said most often, typed, so that one pass reads them.
@@ -160,7 +166,12 @@ pub fn decode<'a>(text: &'a str, bounds: &Bounds) -> Result<Message<'a>, WireErr
         .map(MessageId::from);
     let refused = |(code, message)| WireError::new(code, message, id.clone());
     let request = request(&fields, bounds).map_err(refused)?;
-    Ok(Message { id, request })
+    let pass = match &request {
+        Request::Lobby(Command::Join(_)) => fields.pass(),
+        _ => Ok(None),
+    };
+    let pass = pass.map_err(|message| refused((ErrorCode::BadField, message)))?;
+    Ok(Message { id, request, pass })
 }
 
 /// A well-formed `say`, `ack` or `typing`. Of anything else, [`Fields`] can tell what it is or what is wrong
@@ -179,7 +190,11 @@ fn chat_message(text: &str) -> Option<Message<'_>> {
         None => None,
         Some(id) => Some(MessageId::from(id.of_chars(ID_MAX_CHARS)?)),
     };
-    Some(Message { id, request })
+    Some(Message {
+        id,
+        request,
+        pass: None,
+    })
 }
 
 fn check_object(text: &str) -> Result<(), WireError> {
@@ -287,12 +302,20 @@ impl<'a> Fields<'a> {
         let reason = required(self.reason, "reason", reason).map_err(bad_field)?;
         let note = optional(self.note, "note", |raw| field::note(raw, NOTE_MAX_CHARS));
         let note = note.map_err(bad_field)?;
+        let evidence = optional(self.evidence, "evidence", field::boolean).map_err(bad_field)?;
         let chat = self.chat()?;
         Ok(Request::Lobby(Command::Report(Report {
             chat,
             reason,
             note,
+            evidence: evidence.unwrap_or(false),
         })))
+    }
+
+    /// Any string: one that this server did not give is as good as none.
+    fn pass(&self) -> Result<Option<Private<Cow<'a, str>>>, FieldError> {
+        let pass = optional(self.pass, "pass", field::string)?;
+        Ok(pass.map(Private::new))
     }
 
     fn chat(&self) -> Result<ChatId, (ErrorCode, FieldError)> {
@@ -449,6 +472,8 @@ enum Frame<'a> {
         estimate_s: Option<EstimateFields>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         requeued: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pass: Option<&'a str>,
     },
     Matched(MatchedFields<'a>),
     Said {
@@ -585,6 +610,11 @@ fn frame(outgoing: Outgoing<'_>) -> Frame<'_> {
             welcome,
         },
         Outgoing::Lobby(event, answers) => lobby_frame(event, answers.map(MessageId::as_str)),
+        Outgoing::Pass {
+            event,
+            answers,
+            pass,
+        } => with_pass(lobby_frame(event, answers.map(MessageId::as_str)), pass),
         Outgoing::Resumed {
             session,
             resumed,
@@ -629,6 +659,14 @@ fn frame(outgoing: Outgoing<'_>) -> Frame<'_> {
     }
 }
 
+/// The same frame, with the guest pass to keep from now on, if it is one that has room for it.
+fn with_pass<'a>(mut frame: Frame<'a>, to_keep: &'a str) -> Frame<'a> {
+    if let Frame::Waiting { pass, .. } = &mut frame {
+        *pass = Some(to_keep);
+    }
+    frame
+}
+
 fn lobby_frame<'a>(event: &'a Event, id: Option<&'a str>) -> Frame<'a> {
     match event {
         Event::Waiting {
@@ -652,6 +690,7 @@ fn lobby_frame<'a>(event: &'a Event, id: Option<&'a str>) -> Frame<'a> {
                 p90: estimate.p90_s,
             }),
             requeued: *requeued,
+            pass: None,
         },
         Event::Matched(matched) => Frame::Matched(MatchedFields::new(matched)),
         Event::PartnerAway => Frame::PartnerAway,

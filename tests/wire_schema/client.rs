@@ -56,6 +56,8 @@ pub(crate) enum Request {
         /// After how many seconds of waiting to give up.
         #[schemars(range(min = 1, max = 3600))]
         give_up_s: Option<f64>,
+        /// A guest pass kept from before. One that is not this server's is as good as none.
+        pass: Option<String>,
     },
     /// Change what a `join` said, and keep the place in the queue. Only while waiting. Answered by `waiting`.
     Update {
@@ -98,12 +100,14 @@ pub(crate) enum Request {
     Next,
     /// Never be paired with the partner of this chat again. Answered by `blocked`.
     Block { chat: ChatId },
-    /// Report the partner of this chat. Answered by `reported`.
+    /// Report the partner of this chat. Answered by `reported` when that is kept.
     Report {
         chat: ChatId,
         reason: Reason,
         #[schemars(length(max = 500))]
         note: Option<String>,
+        /// Whether moderators may see the last messages of the chat.
+        evidence: Option<bool>,
     },
     /// Go on with an earlier session. Only as the first message. Answered by `resumed`.
     Resume {

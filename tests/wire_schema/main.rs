@@ -195,7 +195,7 @@ const KINDS: [&str; 13] = [
     "resume", "auth", "bind",
 ];
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 18] = [
     "id",
     "position",
     "range_km",
@@ -211,6 +211,8 @@ const FIELDS: [&str; 16] = [
     "chat",
     "reason",
     "note",
+    "evidence",
+    "pass",
     "unknown",
 ];
 

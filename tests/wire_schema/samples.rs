@@ -92,7 +92,13 @@ fn of_the_lobby() -> Vec<Value> {
     ];
     let left = left.map(|reason| Event::PartnerLeft { reason });
     let idle = idle.map(|reason| Event::Idle { reason });
-    told(events.into_iter().chain(left).chain(idle))
+    let mut all = told(events.into_iter().chain(left).chain(idle));
+    all.push(encoded(Outgoing::Pass {
+        event: &waiting(Nearby::None, None, false),
+        answers: Some(&id()),
+        pass: "kept",
+    }));
+    all
 }
 
 fn matched(distance: Distance, called: Option<&str>) -> Matched {

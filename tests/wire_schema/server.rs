@@ -41,6 +41,9 @@ pub(crate) enum ServerMessage {
         /// Whether a partner was lost before the chat began.
         #[schemars(transform = never_null, skip_serializing_if = "Option::is_none")]
         requeued: Option<bool>,
+        /// The guest pass to keep from now on. Only in the answer to `join`, where the server gives them.
+        #[schemars(transform = never_null, skip_serializing_if = "Option::is_none")]
+        pass: Option<String>,
     },
     /// A chat has begun.
     Matched {

@@ -7,6 +7,7 @@ mod admin;
 mod allowed;
 mod listing;
 mod mistakes;
+mod moderation;
 pub(crate) mod origin;
 mod problem;
 mod rates;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use admin::{Admin, AdminListen, Secret};
+pub use moderation::Moderation;
 pub use problem::ConfigError;
 pub(crate) use rates::every;
 pub use rates::{Rate, Rates};
@@ -66,6 +68,8 @@ pub struct Config {
     pub auth: Auth,
     /// Where what must outlast the process is kept, and for how long.
     pub store: Store,
+    /// What happens by itself to people who are reported.
+    pub moderation: Moderation,
     /// What is logged.
     pub log: Log,
     /// Where spans of what the server does go.
@@ -320,6 +324,7 @@ impl Default for Config {
                 leeway_s: 30,
             },
             store: Store::default(),
+            moderation: Moderation::default(),
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Auto,

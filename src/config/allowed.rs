@@ -38,6 +38,11 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("store.keep_bans_days", 0.0, 3650.0, " whole days"),
     ("store.keep_audit_days", 1.0, 36_500.0, " whole days"),
     ("admin.hashes_at_once", 1.0, 64.0, ""),
+    ("moderation.window_h", 1.0, 8760.0, " whole hours"),
+    ("moderation.reporters_min", 1.0, 1000.0, ""),
+    ("moderation.apart_at", 0.0, 1e6, ""),
+    ("moderation.ban_at", 0.0, 1e6, ""),
+    ("moderation.lasts_h", 1.0, 87_600.0, " whole hours"),
     ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("telemetry.sample_ratio", 0.0, 1.0, ""),
     ("telemetry.queue_spans", 1.0, 65_536.0, ""),
@@ -141,6 +146,11 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("store.folder", "must be the path of a folder"),
     (
+        "moderation.appeal",
+        "must be a sentence of at most 90 bytes, for a close frame has no room for more",
+    ),
+    ("moderation.dry_run", SWITCH),
+    (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
     ),
@@ -204,6 +214,7 @@ mod tests {
         config.auth.issuer = Some("https://id.example".to_owned());
         config.auth.audience = Some("whisperchat".to_owned());
         config.store.folder = Some("state".into());
+        config.moderation.appeal = Some("Write to help@chat.example.".to_owned());
         let table = toml::Table::try_from(config).unwrap();
         assert_has_words("", &table);
     }

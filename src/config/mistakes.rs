@@ -41,6 +41,7 @@ impl Config {
             telemetry,
             auth,
             store,
+            moderation,
             ..
         } = self;
         let is_range = |km| Range::from_km(km).is_ok();
@@ -50,6 +51,7 @@ impl Config {
             ("admin.token_file", admin.is_token_file_good()),
             ("store.url", store.is_url_good()),
             ("store.folder", store.is_folder_good()),
+            ("moderation.appeal", moderation.is_appeal_good()),
             ("telemetry.endpoint", telemetry.is_endpoint_good()),
             (
                 "privacy.position_grid_km",

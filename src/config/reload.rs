@@ -1,8 +1,8 @@
 //! What of new settings takes effect at once, and what only when the server is started again.
 
 use super::{
-    Admin, Auth, Config, Limits, Log, Matching, Privacy, Rate, Rates, Security, Store, Telemetry,
-    Tls,
+    Admin, Auth, Config, Limits, Log, Matching, Moderation, Privacy, Rate, Rates, Security, Store,
+    Telemetry, Tls,
 };
 
 /// New settings, as far as they can take effect while the server runs.
@@ -202,6 +202,15 @@ impl Config {
                 live leeway_s,
             }),
             store: store(it),
+            moderation: section!(it, Moderation moderation {
+                live window_h,
+                live reporters_min,
+                live apart_at,
+                live ban_at,
+                live lasts_h,
+                live appeal,
+                live dry_run,
+            }),
             log: section!(it, Log log { live level, at_start format, live ends_per_second }),
             telemetry: section!(it, Telemetry telemetry {
                 at_start endpoint,

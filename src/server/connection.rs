@@ -9,7 +9,7 @@ use super::credentials::Credentials;
 use super::frames::{self, Batch, Received};
 use super::gate::{Gate, Violation};
 use super::hub::{ChatSeat, Hub};
-use super::limits::{Conduct, Deed, Limit, SessionLimits};
+use super::limits::{Conduct, Deed, Limit, Network, SessionLimits};
 use super::metrics::{Metrics, Obituaries};
 use super::outbox::{Outbox, Taken};
 use super::text::{self, NOT_UTF8};
@@ -149,6 +149,8 @@ pub(super) struct Begun<S> {
     pub(super) early: Bytes,
     pub(super) dialect: Dialect,
     pub(super) admission: Admission,
+    /// Where the client comes from.
+    pub(super) network: Network,
     /// Whether the limits of sessions apply to it.
     pub(super) is_limited: bool,
 }
@@ -173,7 +175,9 @@ impl<S> Connection<S> {
     /// The connection, and the bytes that it has yet to receive.
     fn new(begun: Begun<S>, rules: Arc<Rules>) -> (Self, Bytes) {
         rules.metrics.begun();
-        let outbox = rules.hub.connect(begun.dialect, begun.admission);
+        let outbox = rules
+            .hub
+            .connect(begun.dialect, begun.admission, begun.network);
         let connection = Self {
             stream: begun.stream,
             outbox,
@@ -381,6 +385,13 @@ impl<S> Connection<S> {
                 let message = "this server asks for a token: send `auth` with one first";
                 Err(WireError::new(ErrorCode::BadToken, message, id))
             }
+            Request::Lobby(command @ Command::Join(_)) => {
+                match self.introduce(message.pass.as_deref().map(|pass| &**pass)) {
+                    Ok(Ok(())) => self.command(command, id),
+                    Ok(Err(retry_after_ms)) => Err(WireError::rate_limited(retry_after_ms, id)),
+                    Err(end) => return Some(end),
+                }
+            }
             Request::Lobby(command) => self.command(command, id),
             Request::Say { text } => self.say(id, &text),
             Request::Acknowledge { seq } => self.in_chat("ack", id, |seat| seat.acknowledge(seq)),
@@ -429,6 +440,24 @@ impl<S> Connection<S> {
             answers: id.as_ref(),
         });
         Ok(())
+    }
+
+    /// Somebody is about to ask to wait: says who they are. A fresh start is free, so who is new may ask half as often; if that
+    /// was too often, says after how many ms it would not be.
+    ///
+    /// # Errors
+    /// How the connection ends, if they may not be here.
+    fn introduce(&mut self, pass: Option<&str>) -> Result<Result<(), u64>, End> {
+        let Rules { hub, .. } = &*self.rules;
+        let is_new = hub.introduce(&self.outbox, pass).map_err(|banned| {
+            hub.refusals.refuse(Limit::Bans);
+            End::ByServer(self.outbox.hang_up_banned(&banned.sentence))
+        })?;
+        Ok(if is_new {
+            self.deed(Deed::Join)
+        } else {
+            Ok(())
+        })
     }
 
     fn command(&self, command: Command, id: Option<MessageId>) -> Result<(), WireError> {
@@ -485,6 +514,9 @@ impl<S> Connection<S> {
                 Some(self.hang_up(CloseCode::RateLimited, "too many binds"))
             }
             Ok(bind) => {
+                if let Err(end) = self.introduce(None) {
+                    return Some(end);
+                }
                 let join = bind.join(&self.rules.bounds);
                 self.outbox.bound(bind);
                 // Refused only if somebody was matched with this person in this very moment.
@@ -696,6 +728,7 @@ impl Connection<()> {
             early: Bytes::new(),
             dialect,
             admission: Admission::Open,
+            network: Network::NOWHERE,
             is_limited: false,
         };
         Self::new(begun, rules).0

@@ -4,8 +4,9 @@ mod bearer;
 
 use super::auth::Admission;
 use super::connection::Begun;
-use super::limits::{Guest, Limit, Turned, Visit};
+use super::limits::{Guest, Limit, Network, Turned, Visit};
 use super::listen::{Seat, Shared};
+use super::safety::Banned;
 use super::{page, proxy};
 use crate::config::{Security, origin, seconds};
 use crate::dialect::{Dialect, v1};
@@ -42,6 +43,10 @@ pub(super) struct Upgraded<S> {
     /// When the connection was accepted, if anybody wants to know.
     pub(super) began: Option<SystemTime>,
     pub(super) admission: Admission,
+    /// Where the client comes from.
+    pub(super) network: Network,
+    /// If nobody may come from there.
+    pub(super) banned: Option<Banned>,
     pub(super) seat: Seat,
     pub(super) visit: Visit,
 }
@@ -54,6 +59,7 @@ impl<S> Upgraded<S> {
             early: self.early,
             dialect: self.dialect,
             admission: self.admission,
+            network: self.network,
             is_limited: self.visit.is_limited(),
         };
         (begun, (self.seat, self.visit))
@@ -65,6 +71,8 @@ struct Agreed {
     upgrade: UpgradeFut,
     dialect: Dialect,
     admission: Admission,
+    network: Network,
+    banned: Option<Banned>,
     seat: Seat,
 }
 
@@ -112,6 +120,8 @@ where
         upgrade,
         dialect,
         admission,
+        network,
+        banned,
         seat,
     } = agreed.into_inner()?;
     let upgraded = upgrade.await.ok()?.into_inner().into_inner();
@@ -122,6 +132,8 @@ where
         dialect,
         began,
         admission,
+        network,
+        banned,
         seat,
         visit: guest.into_inner().into_visit(),
     })
@@ -269,10 +281,15 @@ fn agree(
     if let Some(subprotocol) = subprotocol {
         answer = with_header(answer, header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
+    let network = Network::of(requester.to_canonical());
+    // Browsers hide from pages why there is no WebSocket, so there is one, to say why it ends.
+    let banned = shared.rules.hub.keeps_out(network);
     let made = Agreed {
         upgrade,
         dialect,
         admission,
+        network,
+        banned,
         seat,
     };
     Ok((answer, made))

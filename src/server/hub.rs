@@ -3,16 +3,18 @@
 //! Locks are taken in this order: the floor, a chat's talk, an outbox. Joins, leaves and matches take the
 //! floor; messages take only their chat's talk. Nothing is held across an await.
 
+mod guests;
 mod portrait;
 mod sequence;
 mod simulated;
 
 use super::auth::{Admission, Grant};
 use super::expiry::Expiries;
-use super::limits::{Limit, Refusals};
+use super::limits::{Limit, Network, Refusals};
 use super::liveness::Wheel;
 use super::metrics::Stopwatch;
 use super::outbox::{Outbox, OutboxBounds};
+use super::safety::{Guest, Guests, Safety};
 use super::stalls::Stalls;
 use super::telemetry::{Step, Telemetry};
 use crate::config::{Config, every, seconds};
@@ -22,8 +24,8 @@ use crate::dialect::{CloseCode, Dialect, Outgoing, TEXT_MAX_CHARS, WireError};
 use crate::distribution::Distribution;
 use crate::geo::Position;
 use crate::lobby::{
-    Command, Departure, Doing, Effect, Event, Farewell, Lobby, MessageId, PartnerLeftReason,
-    Refusal, ResumeToken, Resumed, Seen, SessionId, Settings, StateName, Tally,
+    ChatId, Command, Departure, Doing, Effect, Event, Farewell, Lobby, MessageId,
+    PartnerLeftReason, Refusal, ResumeToken, Resumed, Seen, SessionId, Settings, StateName, Tally,
 };
 use crate::moment::Moment;
 use parking_lot::{Mutex, MutexGuard};
@@ -61,6 +63,8 @@ pub(super) struct Hub {
     /// How long messages are on their way.
     pub(super) relay: Stopwatch,
     pub(super) telemetry: Arc<Telemetry>,
+    /// If there is a store.
+    pub(super) safety: Option<Arc<Safety>>,
     /// Messages whose numbers did not follow those before.
     seq_gaps: Arc<AtomicU64>,
 }
@@ -70,6 +74,10 @@ struct Floor {
     lobby: Lobby,
     /// One for each session of the lobby.
     lines: SecondaryMap<SessionId, Line>,
+    /// Who has been here before. Of use only if there is a store.
+    guests: Guests,
+    /// The hub's.
+    safety: Option<Arc<Safety>>,
     /// Sessions whose connections turned out to be alive while the lobby's effects were carried out.
     alive: VecDeque<SessionId>,
     heard_within: Duration,
@@ -93,6 +101,10 @@ struct Line {
     left: Option<PartnerLeftReason>,
     /// The number of the last message to it in the chat before.
     said_before: u64,
+    /// Whose session it is; unset before they first asked to wait, and without a store.
+    guest: Option<Guest>,
+    /// Its seat in the chat before, until the next begins, so that it can be reported with what was said.
+    past: Option<ChatSeat>,
 }
 
 /// Time for the rooms.
@@ -153,6 +165,7 @@ fn whole_ms(duration: Duration) -> u64 {
 /// A chat: who is where in it, and what they say.
 #[derive(Debug)]
 struct Chat {
+    id: ChatId,
     talk: Mutex<Talk>,
 }
 
@@ -325,17 +338,24 @@ impl Back<'_> {
 }
 
 impl Hub {
-    pub(super) fn new(config: &Config, telemetry: Telemetry) -> Self {
+    pub(super) fn new(config: &Config, telemetry: Telemetry, safety: Option<Safety>) -> Self {
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
-        Self::with(config, Clock::system(), random, telemetry)
+        Self::with(config, Clock::system(), random, telemetry, safety)
     }
 
     pub(super) fn with_random(config: &Config, random: StdRng) -> Self {
-        Self::with(config, Clock::system(), random, Telemetry::default())
+        Self::with(config, Clock::system(), random, Telemetry::default(), None)
     }
 
-    fn with(config: &Config, clock: Clock, random: StdRng, telemetry: Telemetry) -> Self {
+    fn with(
+        config: &Config,
+        clock: Clock,
+        random: StdRng,
+        telemetry: Telemetry,
+        safety: Option<Safety>,
+    ) -> Self {
+        let safety = safety.map(Arc::new);
         let telemetry = Arc::new(telemetry);
         let settings = settings(config);
         let seq_gaps = Arc::<AtomicU64>::default();
@@ -344,6 +364,8 @@ impl Hub {
                 heard_within: settings.heard_within,
                 lobby: Lobby::new(settings, random),
                 lines: SecondaryMap::new(),
+                guests: Guests::default(),
+                safety: safety.clone(),
                 alive: VecDeque::new(),
                 timer: None,
                 seq_gaps: Arc::clone(&seq_gaps),
@@ -370,6 +392,7 @@ impl Hub {
             refusals: Arc::default(),
             relay: Stopwatch::default(),
             telemetry,
+            safety,
             seq_gaps,
         }
     }
@@ -390,17 +413,26 @@ impl Hub {
         floor.heard_within = settings.heard_within;
         floor.lobby.reconfigure(settings);
         drop(floor);
+        if let Some(safety) = &self.safety {
+            safety.reconfigure(&config.moderation);
+        }
         self.stalls
             .reconfigure(Duration::from_secs(config.limits.write_stall_s.into()));
     }
 
     /// A new session for a connection of this dialect. The first thing in its outbox is the welcome.
-    pub(super) fn connect(&self, dialect: Dialect, admission: Admission) -> Arc<Outbox> {
+    pub(super) fn connect(
+        &self,
+        dialect: Dialect,
+        admission: Admission,
+        network: Network,
+    ) -> Arc<Outbox> {
         let outbox = self.on_the_floor(|floor, now| {
             let is_resumable = dialect == Dialect::V1;
             let session = floor.lobby.connect(now, is_resumable);
             // The welcome comes first; whatever the lobby has to say is carried out after it.
-            let outbox = Arc::new(Outbox::new(dialect, self.outbox_bounds, session, now));
+            let bounds = self.outbox_bounds;
+            let outbox = Arc::new(Outbox::new(dialect, bounds, session, network, now));
             let line = Line {
                 outbox: Some(Arc::clone(&outbox)),
                 ..Line::default()
@@ -694,7 +726,19 @@ impl Floor {
                     line.left = Some(reason);
                 }
                 if let Some(outbox) = &line.outbox {
-                    outbox.tell(Outgoing::Lobby(&event, answers.as_ref()));
+                    let pass = self.safety.as_ref().and_then(|safety| {
+                        let guest = line.guest.as_mut()?;
+                        safety.pass_with(&event, guest)
+                    });
+                    let answers = answers.as_ref();
+                    outbox.tell(match &pass {
+                        Some(pass) => Outgoing::Pass {
+                            event: &event,
+                            answers,
+                            pass,
+                        },
+                        None => Outgoing::Lobby(&event, answers),
+                    });
                 }
             }
             Effect::Probe { session } => {
@@ -706,12 +750,12 @@ impl Floor {
                 }
             }
             Effect::OpenChat {
+                chat,
                 between,
                 waited_ms,
                 confirmed_ms,
-                ..
             } => {
-                self.open_chat(now, between);
+                self.open_chat(now, chat, between);
                 let found_ago = Duration::from_millis(confirmed_ms);
                 let found = self
                     .telemetry
@@ -736,16 +780,23 @@ impl Floor {
                 self.resume(fresh, seen, &back);
             }
             Effect::Close { session, farewell } => self.close(session, farewell),
-            Effect::Forget { session } => {
-                self.lines.remove(session);
+            Effect::Forget {
+                session,
+                known_as,
+                known,
+                has_met,
+            } => {
+                let guest = self.lines.remove(session).and_then(|line| line.guest);
+                if let Some(guest) = guest {
+                    self.guests.leave(now, known_as, &guest, known, has_met);
+                }
             }
-            Effect::Report { by, of, report } => tracing::info!(
-                %by,
-                %of,
-                chat = %report.chat,
-                reason = report.reason.name(),
-                "a partner was reported"
-            ),
+            Effect::Report {
+                by,
+                of,
+                report,
+                answers,
+            } => self.report(by, of, report, answers),
         }
     }
 
@@ -835,15 +886,25 @@ impl Floor {
 
     /// Lets two sessions talk. The lobby tells both of the match next, and before it has, nothing that is
     /// said gets through: nobody hears from a partner they don't know of.
-    fn open_chat(&mut self, now: Moment, between: [SessionId; 2]) {
+    fn open_chat(&mut self, now: Moment, id: ChatId, between: [SessionId; 2]) {
         let outboxes = between.map(|session| self.outbox(session).cloned());
         let can_resume = [0, 1].map(|side: usize| {
             let outbox = outboxes[side].as_ref();
             outbox.is_some_and(|outbox| outbox.dialect() == Dialect::V1)
         });
+        let conversation = match &self.safety {
+            Some(_) => Conversation::new(can_resume).with_transcript(),
+            None => Conversation::new(can_resume),
+        };
+        for session in between {
+            if let Some(line) = self.lines.get_mut(session) {
+                line.past = None;
+            }
+        }
         let chat = Arc::new(Chat {
+            id,
             talk: Mutex::new(Talk {
-                conversation: Conversation::new(can_resume),
+                conversation,
                 outboxes: outboxes.clone(),
                 told: Default::default(),
             }),
@@ -879,6 +940,7 @@ impl Floor {
                 continue;
             };
             line.said_before = seat.close(session == leaver);
+            line.past = self.safety.is_some().then(|| seat.clone());
             let can_resume = match &line.outbox {
                 Some(outbox) => outbox.dialect() == Dialect::V1,
                 None => true,

@@ -12,11 +12,12 @@ use super::inherited::{self, Inherited};
 use super::limits::{Door, Refusals};
 use super::listener::Listener;
 use super::reload::{self, Reloader};
+use super::safety::Safety;
 use super::store;
 use super::telemetry::Telemetry;
 use super::tls::TlsError;
 use crate::config::{Config, seconds};
-use crate::store::{Store, Writer};
+use crate::store::{Store, StoreError, Writer};
 use arc_swap::Guard;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -94,6 +95,9 @@ pub enum ServerError {
     /// The keys that tokens are checked with can't be used.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// The store can't be read.
+    #[error("cannot read keys and bans: {0}")]
+    Store(#[from] StoreError),
 }
 
 impl ServerError {
@@ -240,10 +244,6 @@ impl Server<TcpListener> {
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
-    #[expect(
-        clippy::unused_async,
-        reason = "sockets need a runtime; so it can't be called without one"
-    )]
     pub async fn bind_with(
         config: Config,
         inherited: Inherited,
@@ -256,11 +256,15 @@ impl Server<TcpListener> {
         };
         let admin_lodge = admin::Lodge::open(&config, inherited.operators)?;
         let telemetry = Telemetry::start(&config.telemetry)?;
-        let hub = Hub::new(&config, telemetry);
         let store = store.map(|store| {
             let limit = seconds(config.store.timeout_s);
             Writer::start(store, config.store.queue, limit)
         });
+        let safety = match &store {
+            Some(writer) => Some(Safety::load(writer.clone(), &config.moderation).await?),
+            None => None,
+        };
+        let hub = Hub::new(&config, telemetry, safety);
         let server = Self::assemble(config, credentials, listener, admin_lodge, hub, store);
         Ok(server)
     }
@@ -390,7 +394,8 @@ impl<L: Listener> Server<L> {
                     hub.run_wheel(),
                     rules.obituaries.run(hub),
                     reload::watch_files(&shared),
-                    store::sweep(&shared)
+                    store::sweep(&shared),
+                    hub.run_bans()
                 )
             }
         });

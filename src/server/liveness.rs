@@ -115,6 +115,7 @@ mod tests {
     use super::*;
     use crate::dialect::Dialect;
     use crate::lobby::SessionId;
+    use crate::server::limits::Network;
     use std::task::{Context, Waker};
 
     const BOUNDS: OutboxBounds = OutboxBounds {
@@ -131,6 +132,7 @@ mod tests {
             Dialect::V1,
             BOUNDS,
             SessionId::default(),
+            Network::NOWHERE,
             Moment::START,
         ))
     }

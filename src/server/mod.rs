@@ -20,6 +20,7 @@
 //! - `liveness`: pings, and who does not answer them
 //! - `stalls`: who takes nothing of what is sent to them
 //! - `hub`: the lobby behind its lock, and the chats
+//! - `safety`: guest passes, bans and reports
 //! - `admin`: the operators' listener and their board
 //! - `duty`: whether people are taken in, sent away, or the server stops
 //! - `store`: what must outlast the process, and the end of it
@@ -53,6 +54,7 @@ mod outbox;
 mod page;
 mod proxy;
 mod reload;
+mod safety;
 #[doc(hidden)]
 pub mod simulated;
 mod stalls;
@@ -69,4 +71,6 @@ pub use limits::{Limit, Refusals};
 pub use listen::{Census, Server, ServerError};
 pub use listener::Listener;
 pub use reload::Reloader;
+#[doc(hidden)]
+pub use safety::Bans;
 pub use tls::TlsError;

@@ -6,6 +6,7 @@
 
 use super::frames;
 use super::hub::ChatSeat;
+use super::limits::Network;
 use crate::dialect::{CloseCode, Dialect, Outgoing, Speaker, Spoken, classic};
 use crate::lobby::SessionId;
 use crate::moment::Moment;
@@ -31,6 +32,8 @@ pub(super) struct OutboxBounds {
 pub(super) struct Outbox {
     bounds: OutboxBounds,
     dialect: Dialect,
+    /// Where the client comes from.
+    network: Network,
     /// When the connection began, in hundredths of a second since the server's start. They come round after 497
     /// days, and take no room that would not be empty else.
     begun_cs: u32,
@@ -102,11 +105,13 @@ impl Outbox {
         dialect: Dialect,
         bounds: OutboxBounds,
         session: SessionId,
+        network: Network,
         now: Moment,
     ) -> Self {
         Self {
             bounds,
             dialect,
+            network,
             begun_cs: hundredths(now),
             heard_at_ms: AtomicU64::new(now.as_millis()),
             stalled_at_ms: AtomicU64::new(FLOWING),
@@ -137,6 +142,10 @@ impl Outbox {
 
     pub(super) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    pub(super) fn network(&self) -> Network {
+        self.network
     }
 
     /// Whose connection this is, if anybody's.
@@ -281,8 +290,15 @@ impl Outbox {
 
     /// Ends the connection because an operator ended its session.
     pub(super) fn hang_up_removed(&self) {
-        let code = self.inner.lock().speaker.removed_code();
+        let code = self.dialect.removed_code();
         self.hang_up(code, "an operator has ended this session");
+    }
+
+    /// Ends the connection because the client's person is banned. Returns the code for it.
+    pub(super) fn hang_up_banned(&self, sentence: &str) -> CloseCode {
+        let code = self.dialect.removed_code();
+        self.hang_up(code, sentence.to_owned());
+        code
     }
 
     /// Ends the connection because the server stops.
@@ -430,7 +446,13 @@ mod tests {
             bytes: 200,
             events: 4,
         };
-        Outbox::new(Dialect::V1, bounds, SessionId::default(), now)
+        Outbox::new(
+            Dialect::V1,
+            bounds,
+            SessionId::default(),
+            Network::NOWHERE,
+            now,
+        )
     }
 
     #[test]

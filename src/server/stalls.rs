@@ -68,6 +68,7 @@ mod tests {
     use super::*;
     use crate::dialect::Dialect;
     use crate::lobby::SessionId;
+    use crate::server::limits::Network;
     use std::task::{Context, Waker};
 
     fn at_s(seconds: u64) -> Moment {
@@ -87,7 +88,13 @@ mod tests {
         };
         let connection = || {
             let session = SessionId::default();
-            Arc::new(Outbox::new(Dialect::V1, bounds, session, Moment::START))
+            Arc::new(Outbox::new(
+                Dialect::V1,
+                bounds,
+                session,
+                Network::NOWHERE,
+                Moment::START,
+            ))
         };
         let stalls = Stalls::new(Duration::from_secs(10));
         let (deaf, slow, quick, gone) = (connection(), connection(), connection(), connection());

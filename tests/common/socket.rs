@@ -73,6 +73,18 @@ impl Socket {
         }
     }
 
+    /// The next text frame; `None` if a close frame comes instead.
+    pub(crate) async fn next_or_closed(&mut self) -> Option<String> {
+        match self.next("a text or a close frame").await {
+            Message::Text(text) => Some(text.as_str().to_owned()),
+            Message::Close(_) => None,
+            other => self.fail(format!(
+                "wanted a text or a close frame, got {}",
+                told(&other)
+            )),
+        }
+    }
+
     /// Fails if anything comes before the answer to a ping.
     pub(crate) async fn expect_quiet(&mut self) {
         self.settle().await;

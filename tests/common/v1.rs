@@ -61,6 +61,12 @@ impl V1 {
         client
     }
 
+    /// Connects, and is turned away at once: the code and the reason.
+    pub(crate) async fn turned_away(server: &Server) -> (u16, String) {
+        let mut socket = Socket::connect(server, "/v1/ws", Some("whisperchat.v1.json")).await;
+        socket.expect_close().await
+    }
+
     /// Connects and resumes a session; returns the `resumed` as well.
     pub(crate) async fn resumed(server: &Server, token: &Value, last_seq: u64) -> (Self, Value) {
         let mut client = Self::connect(server).await;
@@ -163,6 +169,12 @@ impl V1 {
     /// The next message that came before the answer to a ping, if any did.
     pub(crate) async fn arrived(&mut self) -> Option<Value> {
         let text = self.socket.arrived().await?;
+        Some(self.parsed(&text))
+    }
+
+    /// The next message; `None` if the server ends the connection instead.
+    pub(crate) async fn next_or_closed(&mut self) -> Option<Value> {
+        let text = self.socket.next_or_closed().await?;
         Some(self.parsed(&text))
     }
 

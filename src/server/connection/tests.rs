@@ -20,7 +20,7 @@ fn closing_within(close_s: f64) -> Arc<Rules> {
     // Who is lost is gone.
     config.limits.resume_window_s = 0;
     config.limits.close_s = close_s;
-    let hub = Hub::new(&config, Telemetry::default());
+    let hub = Hub::new(&config, Telemetry::default(), None);
     Arc::new(Rules::new(config, Credentials::default(), hub))
 }
 
@@ -82,6 +82,7 @@ impl Client {
             early: Bytes::new(),
             dialect: Dialect::V1,
             admission: Admission::Open,
+            network: Network::NOWHERE,
             is_limited: false,
         };
         let task = tokio::spawn(run(begun, Arc::clone(rules)));

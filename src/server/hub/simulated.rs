@@ -15,7 +15,7 @@ impl Hub {
     pub(in crate::server) fn simulated(config: &Config, seed: u64) -> Self {
         let clock = Clock::Manual(AtomicU64::new(0));
         let random = StdRng::seed_from_u64(seed);
-        Self::with(config, clock, random, Telemetry::default())
+        Self::with(config, clock, random, Telemetry::default(), None)
     }
 
     /// Sets the clock, which never goes back.

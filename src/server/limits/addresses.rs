@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -29,12 +29,30 @@ const SWEEP_EVERY_FULL: Duration = Duration::from_secs(1);
 pub(in crate::server) struct Network(Private<u64>);
 
 impl Network {
-    fn of(address: IpAddr) -> Self {
+    /// Of connections that come from nowhere, in simulations.
+    pub(in crate::server) const NOWHERE: Self = Self(Private::new(0));
+
+    pub(in crate::server) fn of(address: IpAddr) -> Self {
         Self(Private::new(match address {
             // No network of ::/32 is anybody's, so this is not taken for another.
             IpAddr::V4(address) => address.to_bits().into(),
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         }))
+    }
+
+    /// The address, or the first of those 2⁶⁴.
+    pub(in crate::server) fn address(self) -> IpAddr {
+        match u32::try_from(*self.0) {
+            Ok(bits) => IpAddr::V4(Ipv4Addr::from_bits(bits)),
+            Err(_) => IpAddr::V6(Ipv6Addr::from_bits(u128::from(*self.0) << 64)),
+        }
+    }
+
+    /// The addresses around it that are usually one provider's or one house's: 256 of IPv4, a network of 48 bits of IPv6.
+    pub(in crate::server) fn range(self) -> Option<IpNet> {
+        let address = self.address();
+        let length = if address.is_ipv4() { 24 } else { 48 };
+        Some(IpNet::new(address, length).ok()?.trunc())
     }
 }
 
@@ -235,7 +253,17 @@ pub(super) fn quota(rate: Rate) -> Option<Quota> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    #[test]
+    fn a_network_is_read_back_and_has_a_range_around_it() {
+        for (address, first, range) in [
+            ("192.0.2.77", "192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2:3::9", "2001:db8:1:2::", "2001:db8:1::/48"),
+        ] {
+            let network = Network::of(address.parse().unwrap());
+            assert_eq!(network.address(), first.parse::<IpAddr>().unwrap());
+            assert_eq!(network.range().unwrap().to_string(), range);
+        }
+    }
 
     fn address(number: u32) -> IpAddr {
         Ipv4Addr::from_bits(0x0B00_0000 + number).into()

@@ -12,6 +12,7 @@ mod refusals;
 
 #[doc(hidden)]
 pub use addresses::Addresses;
+pub(super) use addresses::Network;
 pub(super) use conduct::{Conduct, Deed, SessionLimits};
 pub(super) use door::{Door, Guest, Reception, Turned, Visit};
 pub use refusals::{Limit, Refusals};

@@ -34,11 +34,13 @@ pub enum Limit {
     Proxy,
     /// Outboxes that were full, or of which nothing was taken for too long.
     Outbox,
+    /// Who is banned.
+    Bans,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AddressConnections,
         Self::AddressRate,
         Self::NodeRate,
@@ -51,6 +53,7 @@ impl Limit {
         Self::Origin,
         Self::Proxy,
         Self::Outbox,
+        Self::Bans,
     ];
 
     /// One word, for logs and metrics.
@@ -68,6 +71,7 @@ impl Limit {
             Self::Origin => "origin",
             Self::Proxy => "proxy",
             Self::Outbox => "outbox",
+            Self::Bans => "bans",
         }
     }
 }

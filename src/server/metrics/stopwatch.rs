@@ -140,6 +140,7 @@ mod tests {
     use crate::dialect::Dialect;
     use crate::lobby::SessionId;
     use crate::moment::Moment;
+    use crate::server::limits::Network;
     use crate::server::outbox::OutboxBounds;
 
     fn outbox() -> Outbox {
@@ -147,7 +148,13 @@ mod tests {
             bytes: 1000,
             events: 10,
         };
-        Outbox::new(Dialect::V1, bounds, SessionId::default(), Moment::START)
+        Outbox::new(
+            Dialect::V1,
+            bounds,
+            SessionId::default(),
+            Network::NOWHERE,
+            Moment::START,
+        )
     }
 
     #[test]

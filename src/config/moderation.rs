@@ -1,0 +1,44 @@
+//! What happens by itself to people who are reported.
+
+use serde::{Deserialize, Serialize};
+
+/// What happens by itself to people who are reported. A report weighs 1, or less from somebody new.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moderation {
+    /// Over how many hours reports are added up.
+    pub window_h: u32,
+    /// By how many different people, from as many address ranges, somebody must have been reported at least.
+    pub reporters_min: u32,
+    /// From which weight on somebody meets only others of whom that is so; 0: never.
+    pub apart_at: f64,
+    /// From which weight on somebody is banned; 0: never.
+    pub ban_at: f64,
+    /// For how many hours either lasts.
+    pub lasts_h: u32,
+    /// What who is banned so can do about it, in a sentence.
+    pub appeal: Option<String>,
+    /// Only write into the audit log what would have happened.
+    pub dry_run: bool,
+}
+
+impl Default for Moderation {
+    fn default() -> Self {
+        Self {
+            window_h: 24,
+            reporters_min: 2,
+            apart_at: 2.0,
+            ban_at: 4.0,
+            lasts_h: 24,
+            appeal: None,
+            dry_run: true,
+        }
+    }
+}
+
+impl Moderation {
+    /// As much as a close frame has room for, with a reason before it.
+    pub(super) fn is_appeal_good(&self) -> bool {
+        self.appeal.as_ref().is_none_or(|text| text.len() <= 90)
+    }
+}

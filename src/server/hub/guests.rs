@@ -1,0 +1,185 @@
+//! Who sessions are, as far as their passes say; what becomes of reports, and of those who are banned while they are here.
+
+use super::{Floor, Hub};
+use crate::conversation::{Line as Said, Side};
+use crate::dialect::{Dialect, Outgoing};
+use crate::lobby::{ChatId, Event, MessageId, Report, SessionId};
+use crate::server::limits::{Limit, Network};
+use crate::server::outbox::Outbox;
+use crate::server::safety::{Banned, Case, Guest};
+use crate::server::store::now_ms;
+use crate::store::Ban;
+use ipnet::IpNet;
+
+impl Hub {
+    /// Whether nobody may come from there, whoever they are.
+    pub(in crate::server) fn keeps_out(&self, network: Network) -> Option<Banned> {
+        let banned = self.safety.as_ref()?.banned(None, network)?;
+        self.refusals.refuse(Limit::Bans);
+        Some(banned)
+    }
+
+    /// A connection's session is about to wait, with this pass, if with any. Of several passes of one session the first counts.
+    /// Returns whether they are new here.
+    ///
+    /// # Errors
+    /// [`Banned`] if they may not be here.
+    pub(in crate::server) fn introduce(
+        &self,
+        outbox: &Outbox,
+        pass: Option<&str>,
+    ) -> Result<bool, Banned> {
+        let Some(safety) = &self.safety else {
+            return Ok(false);
+        };
+        let mut guest = safety.guest(pass, outbox.network());
+        // The other dialect has no word for it.
+        guest.owes_pass = outbox.dialect() == Dialect::V1;
+        self.on_the_floor(|floor, _| {
+            let Some(session) = outbox.session() else {
+                return Ok(());
+            };
+            let guest = floor.introduce(session, guest);
+            // Here, where whoever takes up a ban looks for those it is about: one of the two sees what the other has done.
+            floor.lobby.set_apart(session, safety.is_apart(&guest));
+            safety
+                .banned(Some(&guest), outbox.network())
+                .map_or(Ok(()), Err)
+        })?;
+        // Who can't show a pass has never had the choice.
+        Ok(guest.owes_pass && guest.is_new(now_ms()))
+    }
+
+    /// Takes up a ban that was just made or changed here.
+    pub(in crate::server) fn take_up(&self, ban: &Ban) {
+        if let Some(safety) = &self.safety
+            && safety.bans.apply(ban, now_ms())
+        {
+            self.expel(std::slice::from_ref(ban));
+        }
+    }
+
+    /// Takes up bans as they change in the store, for as long as it is polled.
+    pub(in crate::server) async fn run_bans(&self) {
+        if let Some(safety) = &self.safety {
+            safety.refresh(|bans| self.expel(bans)).await;
+        }
+    }
+
+    /// Does what these ask for about those who are here: ends the sessions of who is banned. O(sessions), and nobody joins meanwhile.
+    pub(in crate::server) fn expel(&self, bans: &[Ban]) {
+        let Some(safety) = &self.safety else {
+            return;
+        };
+        self.on_the_floor(|floor, now| {
+            let mut banned = Vec::new();
+            for (session, line) in &floor.lines {
+                let (guest, outbox) = (line.guest.as_ref(), line.outbox.as_deref());
+                // Who is away comes from where they last were.
+                let of_guest = guest.map(|guest| guest.network);
+                let Some(network) = outbox.map(Outbox::network).or(of_guest) else {
+                    continue;
+                };
+                if !bans.iter().any(|ban| is_about(ban, guest, network)) {
+                    continue;
+                }
+                if let Some(guest) = guest {
+                    floor.lobby.set_apart(session, safety.is_apart(guest));
+                }
+                // What is in force by now counts, not what was to be a moment ago.
+                if let Some(why) = safety.banned(guest, network) {
+                    if let Some(outbox) = outbox {
+                        outbox.hang_up_banned(&why.sentence);
+                    }
+                    banned.push(session);
+                }
+            }
+            for session in banned {
+                floor.lobby.remove(now, session);
+                floor.settle(now);
+            }
+        });
+    }
+}
+
+/// Whether a ban may be about somebody: looked at for everybody, and seldom so.
+fn is_about(ban: &Ban, guest: Option<&Guest>, network: Network) -> bool {
+    let is_subject = |subject| guest.is_some_and(|guest| guest.pass.subject == subject);
+    let is_there = |range: IpNet| range.contains(&network.address());
+    ban.subject.is_none_or(is_subject)
+        && ban
+            .network
+            .as_deref()
+            .is_none_or(|text| text.parse().is_ok_and(is_there))
+}
+
+impl Floor {
+    /// Says who a session of the lobby is, and returns it: whatever they show later, they are who they were, and get their
+    /// next pass.
+    fn introduce(&mut self, session: SessionId, guest: Guest) -> Guest {
+        let line = &mut self.lines[session];
+        if let Some(known) = &mut line.guest {
+            known.owes_pass = guest.owes_pass;
+            return *known;
+        }
+        line.guest = Some(guest);
+        let (name, known) = self.guests.enter(session, &guest);
+        self.lobby.introduce(session, name, known);
+        guest
+    }
+
+    /// Somebody reports a partner. Answered when it is kept, or at once if it is only logged.
+    pub(super) fn report(
+        &mut self,
+        by: SessionId,
+        of: SessionId,
+        report: Report,
+        answers: Option<MessageId>,
+    ) {
+        let chat = report.chat;
+        let reason = report.reason.name();
+        tracing::info!(%by, %of, %chat, reason, "a partner was reported");
+        let Some(outbox) = self.outbox(by).cloned() else {
+            return;
+        };
+        let Some(safety) = &self.safety else {
+            outbox.tell(Outgoing::Lobby(&Event::Reported { chat }, answers.as_ref()));
+            return;
+        };
+        let case = Case {
+            reporter_name: self.lobby.known_as(by).unwrap_or(by),
+            reporter: self.lines.get(by).and_then(|line| line.guest),
+            reported: self.guest_known_as(of),
+            evidence: report.evidence.then(|| self.evidence(by, chat)).flatten(),
+            report,
+        };
+        safety.file(case, outbox, answers);
+    }
+
+    /// Who others know by this name, whether they are here, have come back, or have gone.
+    fn guest_known_as(&self, name: SessionId) -> Option<Guest> {
+        if let Some(line) = self.lines.get(name) {
+            return line.guest;
+        }
+        let mut back = self
+            .lines
+            .iter()
+            .filter(|(id, _)| self.lobby.known_as(*id) == Some(name));
+        // Who is back is looked for among all: they are few who are reported after that.
+        back.next()
+            .and_then(|(_, line)| line.guest)
+            .or_else(|| self.guests.gone(name))
+    }
+
+    /// What was said last in a chat of this session, if it is the one that goes on or the one before, and which side it was.
+    fn evidence(&self, session: SessionId, chat: ChatId) -> Option<(Vec<Said>, Side)> {
+        let past = self.lines.get(session)?.past.clone();
+        let seat = self
+            .seat(session)
+            .into_iter()
+            .chain(past)
+            .find(|seat| seat.chat.id == chat)?;
+        let said = seat.chat.talk.lock().conversation.transcript();
+        Some((said, seat.side))
+    }
+}

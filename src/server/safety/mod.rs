@@ -1,0 +1,177 @@
+//! What keeps a server decent: guest passes, bans and reports. It is there if the server has a store.
+//!
+//! - `passes`: what proves that somebody was here before
+//! - `guests`: what is remembered of them when they have gone
+//! - `bans`: who is kept out, looked up in memory
+//! - `reports`: from a person's report to the store
+//! - `rules`: what happens by itself to who is reported
+//!
+//! Nobody who chats waits for the store: bans are in memory, and a report is answered when it is kept.
+
+mod bans;
+mod guests;
+mod passes;
+mod reports;
+mod rules;
+
+use super::limits::Network;
+use super::store;
+use crate::config::Moderation;
+use crate::lobby::Event;
+use crate::store::{Ban, Key, Measure, PAGE_MAX, Store, StoreError, Writer};
+use arc_swap::ArcSwap;
+use passes::Passes;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[doc(hidden)]
+pub use bans::Bans;
+pub(super) use guests::{Guest, Guests};
+pub(super) use passes::Pass;
+pub(super) use reports::Case;
+
+/// What the store calls the keys of passes.
+const PURPOSE: &str = "pass";
+
+/// How often is looked for what other servers on the same store have changed.
+const REFRESH_EVERY: Duration = Duration::from_secs(2);
+
+/// How much further back each look goes than the last: a change is seen when it is committed, which may be that much later
+/// than the time that it bears.
+const REFRESH_OVERLAP_MS: i64 = 15_000;
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct Safety {
+    pub(super) bans: Bans,
+    pub(super) passes: Passes,
+    writer: Writer,
+    /// Those in force.
+    rules: ArcSwap<Moderation>,
+}
+
+/// Somebody who may not be here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Banned {
+    /// Why, in a sentence for them.
+    pub(super) sentence: Arc<str>,
+}
+
+impl Safety {
+    /// Reads the keys and the bans.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store does not answer.
+    pub(super) async fn load(writer: Writer, rules: &Moderation) -> Result<Self, StoreError> {
+        let store = writer.store();
+        let at_ms = store::now_ms();
+        let passes = Passes::new(&keys(store, at_ms).await?);
+        let bans = Bans::default();
+        let mut after = None;
+        loop {
+            let page = store.bans_in_force(at_ms, after, PAGE_MAX).await?;
+            for ban in &page.rows {
+                bans.apply(ban, at_ms);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(Self {
+            bans,
+            passes,
+            writer,
+            rules: ArcSwap::from_pointee(rules.clone()),
+        })
+    }
+
+    /// Goes on by these rules.
+    pub(super) fn reconfigure(&self, rules: &Moderation) {
+        self.rules.store(Arc::new(rules.clone()));
+    }
+
+    /// Who comes with this pass, if with any. One that is not good is as good as none: they are new then.
+    pub(super) fn guest(&self, pass: Option<&str>, network: Network) -> Guest {
+        let now_ms = store::now_ms();
+        let known = pass.and_then(|pass| self.passes.open(pass, now_ms));
+        Guest::new(known.unwrap_or_else(|| Pass::new(now_ms)), network)
+    }
+
+    /// Whether somebody may not be here: this guest, if it is known who it is, from there.
+    pub(super) fn banned(&self, guest: Option<&Guest>, network: Network) -> Option<Banned> {
+        let subject = guest.map(|guest| &guest.pass.subject);
+        self.bans
+            .find(Measure::Ban, subject, network, store::now_ms())
+    }
+
+    /// Whether somebody meets only others of whom that is so.
+    pub(super) fn is_apart(&self, guest: &Guest) -> bool {
+        let subject = Some(&guest.pass.subject);
+        let apart = self
+            .bans
+            .find(Measure::Shadow, subject, guest.network, store::now_ms());
+        apart.is_some()
+    }
+
+    /// The pass that goes with what somebody is told, if they are owed one and there is room for it.
+    pub(super) fn pass_with(&self, event: &Event, guest: &mut Guest) -> Option<String> {
+        let is_time = guest.owes_pass && matches!(event, Event::Waiting { .. });
+        if !is_time {
+            return None;
+        }
+        guest.owes_pass = false;
+        self.passes.seal(&guest.pass, store::now_ms())
+    }
+
+    /// Takes up what has changed in the store, for as long as it is polled; `banned` is told of bans that are new here.
+    pub(super) async fn refresh(&self, banned: impl Fn(&[Ban])) {
+        let mut ticks = tokio::time::interval(REFRESH_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut since_ms = store::now_ms();
+        loop {
+            ticks.tick().await;
+            let now_ms = store::now_ms();
+            // While the store is away, nothing changes here; the next look goes back as far.
+            if let Ok(new) = self.changes(since_ms - REFRESH_OVERLAP_MS, now_ms).await {
+                since_ms = now_ms;
+                if !new.is_empty() {
+                    banned(&new);
+                }
+            }
+        }
+    }
+
+    /// Takes up the bans that have changed since a moment. Returns those that are new here.
+    async fn changes(&self, since_ms: i64, now_ms: i64) -> Result<Vec<Ban>, StoreError> {
+        let (mut after, mut new) = (None, Vec::new());
+        loop {
+            let page = self
+                .writer
+                .store()
+                .bans_changed(since_ms, after, PAGE_MAX)
+                .await?;
+            new.extend(
+                page.rows
+                    .into_iter()
+                    .filter(|ban| self.bans.apply(ban, now_ms)),
+            );
+            after = page.next;
+            if after.is_none() {
+                return Ok(new);
+            }
+        }
+    }
+}
+
+/// The keys of passes, of which there is one at least.
+async fn keys(store: &Store, at_ms: i64) -> Result<Vec<Key>, StoreError> {
+    let mut secret = [0; passes::KEY_BYTES];
+    SysRng
+        .try_fill_bytes(&mut secret)
+        .expect("an operating system without randomness can't run a server");
+    store.key_or_add(PURPOSE, &secret, at_ms).await?;
+    store.keys(PURPOSE).await
+}

@@ -53,6 +53,7 @@
  * @typedef {object} ConnectionChange
  * @property {Connection} state
  * @property {number | null} code the close code, where there is one
+ * @property {string} reason why a server that closed it for good did so, in its words
  * @property {number | null} retry_in_ms when it is tried again
  * @property {boolean} was_open whether there was a connection before
  * @property {boolean} was_asked whether the server named that delay
@@ -503,7 +504,7 @@ export class WhisperChat {
     const socket = new this.#WebSocket(this.#url, protocols);
     attempt.socket = socket;
     socket.addEventListener("message", (event) => this.#receive(attempt, event.data));
-    socket.addEventListener("close", (event) => this.#lost(attempt, event.code));
+    socket.addEventListener("close", (event) => this.#lost(attempt, event.code, event.reason));
     // A close with its code follows at once; only of a connection that never was, Node 20 says no more.
     socket.addEventListener("error", () => setTimeout(() => this.#lost(attempt, null)));
   }
@@ -512,7 +513,7 @@ export class WhisperChat {
   #setConnection(state, more = {}) {
     this.#connection = state;
     const retry_in_ms = this.retryInMs;
-    this.#emit("connection", { state, code: null, retry_in_ms, was_open: false, was_asked: false, ...more });
+    this.#emit("connection", { state, code: null, reason: "", retry_in_ms, was_open: false, was_asked: false, ...more });
   }
 
   #expectAnswer() {
@@ -546,11 +547,12 @@ export class WhisperChat {
   /**
    * @param {{ socket: WebSocket | null }} attempt
    * @param {number | null} code null if the server just fell silent
+   * @param {string} [words] why, in the server's words
    */
-  #lost(attempt, code) {
+  #lost(attempt, code, words = "") {
     if (attempt !== this.#attempt) return;
     if (code !== null && code >= 4000 && code < 4100) {
-      this.#end("stopped", code);
+      this.#end("stopped", code, words);
       return;
     }
     const now = performance.now();
@@ -614,8 +616,8 @@ export class WhisperChat {
     this.#retryTimer = setTimeout(() => this.connect(), delay);
   }
 
-  /** @param {"closed" | "stopped"} connection @param {number | null} code */
-  #end(connection, code) {
+  /** @param {"closed" | "stopped"} connection @param {number | null} code @param {string} [reason] */
+  #end(connection, code, reason = "") {
     const wasOpen = this.#isReady;
     this.#dropConnection();
     this.#retryAt = null;
@@ -624,7 +626,7 @@ export class WhisperChat {
     this.#lostAt = null;
     this.#leftUnsaid = null;
     this.#failures = 0;
-    this.#setConnection(connection, { code, was_open: wasOpen });
+    this.#setConnection(connection, { code, reason, was_open: wasOpen });
     const error = new WhisperChatError("lost", code === null ? "closed" : `the server ended it with ${code}`);
     this.#forgetSession(error);
     for (const request of this.#requests.values()) request.fail(error);
@@ -1229,10 +1231,11 @@ export class WhisperChat {
    * @param {Reason} reason
    * @param {string} [chat] a chat of this session; the current one if left out
    * @param {string} [note] at most 500 characters
+   * @param {boolean} [evidence] whether moderators may see the last messages of the chat
    * @returns {Promise<void>}
    */
-  report(reason, chat = this.#talk?.chat.id, note = undefined) {
-    return this.#addErrand("report", chat, { reason, note });
+  report(reason, chat = this.#talk?.chat.id, note = undefined, evidence = undefined) {
+    return this.#addErrand("report", chat, { reason, note, evidence });
   }
 
   /**

@@ -1,6 +1,20 @@
 // The one connection to the server.
 
 import { WhisperChat } from "/whisperchat.js";
+import { recall, remember } from "./dom.js";
+
+const PASS_KEY = "whisperchat.pass";
+
+/** What shows the server that this person was here before, so that whom they blocked stays blocked; as a field of `join`. */
+export function keptPass() {
+  const pass = recall(PASS_KEY);
+  return typeof pass === "string" ? { pass } : {};
+}
+
+/** The server has given another one in its place. */
+export function keepPass(pass) {
+  remember(PASS_KEY, pass);
+}
 
 function socketUrl() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";

@@ -1,6 +1,6 @@
 // The form: who the person is, and where and how far they look.
 
-import { client } from "./client.js";
+import { client, keptPass } from "./client.js";
 import { $, countChars, onClick, onSubmit, recall, remember, showFieldError, tell } from "./dom.js";
 import { placeName } from "./place.js";
 import { onRender, render, showForm, state } from "./state.js";
@@ -58,7 +58,7 @@ async function join() {
   state.criteria = { ...where, ...(name && { name }), ...(interests.length > 0 && { interests }) };
   state.placeName = placeName();
   startWaiting();
-  client.join(state.criteria);
+  client.join({ ...state.criteria, ...keptPass() });
   render();
 }
 

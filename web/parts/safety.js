@@ -37,7 +37,7 @@ function report(reason) {
   chat.asking = null;
   chat.isReported = true;
   state.error = [""];
-  finish(client.report(reason, chat.id), "report");
+  finish(client.report(reason, chat.id, undefined, $("evidence").checked), "report");
 }
 
 function finish(answer, what) {

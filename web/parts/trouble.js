@@ -2,7 +2,7 @@
 
 import { endChat } from "./chat.js";
 import { client, hasToken } from "./client.js";
-import { $, onClick, tell } from "./dom.js";
+import { $, onClick, setText, tell } from "./dom.js";
 import { onRender, render, showForm, showView, state } from "./state.js";
 import { newWait, startWaiting } from "./waiting.js";
 import { duration } from "./words.js";
@@ -14,8 +14,10 @@ const CLOSE_NO_TOKEN = 4101;
 /** What is wrong with the connection; nothing if nothing is. @type {import("./state.js").Said} */
 let problem = [""];
 
-export function connectionChanged({ state: connection, code, was_open }) {
+export function connectionChanged({ state: connection, code, reason, was_open }) {
   if (connection === "stopped") {
+    // Of who is banned the server says more than the page can.
+    setText("stopped-words", code === 4000 ? reason : "");
     stop(code === CLOSE_NO_TOKEN ? (hasToken ? "tokenExpired" : "tokenNeeded") : CLOSE_FOR_GOOD.get(code) ?? "ended");
     return;
   }

@@ -1,7 +1,7 @@
 // Waiting: that somebody is looked for, how far and how long, and the change of place or range without a new place in the
 // queue.
 
-import { client } from "./client.js";
+import { client, keepPass } from "./client.js";
 import { $, onClick, onSubmit, setText, tell } from "./dom.js";
 import { placeName, restorePlace } from "./place.js";
 import { setRange } from "./range.js";
@@ -41,7 +41,8 @@ export function startWaiting() {
 }
 
 /** What the server says of the wait. */
-export function waitingTold({ range_km, waited_ms, nearby, estimate_s, requeued }) {
+export function waitingTold({ range_km, waited_ms, nearby, estimate_s, requeued, pass }) {
+  if (pass) keepPass(pass);
   if (!state.wait) startWaiting();
   Object.assign(state.wait, {
     isAnswered: true,

@@ -111,6 +111,7 @@ export default {
   reportMinor: "Scheint ein Kind zu sein",
   reportThreat: "Drohung oder Gewalt",
   reportOther: "Etwas anderes",
+  reportEvidence: "Der Moderation die letzten 20 Nachrichten zeigen",
   reported: "Du hast {who} gemeldet. Danke.",
   reportUnknown: "Die Verbindung war zu lange weg: Der Server weiß nichts von deiner Meldung.",
   logLabel: "Nachrichten",

@@ -112,6 +112,7 @@ export default {
   reportMinor: "Seems to be a child",
   reportThreat: "Threats or violence",
   reportOther: "Something else",
+  reportEvidence: "Show the moderators the last 20 messages",
   reported: "You reported {who}. Thank you.",
   reportUnknown: "The connection was lost for too long: the server does not know of your report.",
   logLabel: "Messages",

@@ -111,6 +111,7 @@ export default {
   reportMinor: "Semble être un enfant",
   reportThreat: "Menaces ou violence",
   reportOther: "Autre chose",
+  reportEvidence: "Montrer les 20 derniers messages à la modération",
   reported: "Vous avez signalé {who}. Merci.",
   reportUnknown: "La connexion a été perdue trop longtemps : le serveur n’a pas reçu votre signalement.",
   logLabel: "Messages",

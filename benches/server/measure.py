@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +21,9 @@ from swarm import Swarm, idle, idle_us_per_s, raise_open_files, wait_for_crowd  
 # How often is looked whether everybody is gone.
 LOOK_S = 0.01
 
+# A loop that does nothing and takes so long for one round was held up.
+HELD_UP_S = 0.001
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -31,12 +36,16 @@ class Sizes:
     chatters: int
     chat_ramp: str
     chat_s: int
+    held_up_s: float
     dropped: int
     newcomers_per_s: int
     arrivals_ramp: str
     arrivals_s: int
     slow: int
     slow_s: int
+    # People per second, of whom one of two reports the other.
+    reporting: int
+    reports_s: int
 
 
 REAL = Sizes(
@@ -46,12 +55,15 @@ REAL = Sizes(
     chatters=10_000,
     chat_ramp="5000..150000",
     chat_s=30,
+    held_up_s=10,
     dropped=10_000,
     newcomers_per_s=200,
     arrivals_ramp="1000..10000",
     arrivals_s=30,
     slow=1000,
     slow_s=20,
+    reporting=400,
+    reports_s=60,
 )
 
 TEST = Sizes(
@@ -61,12 +73,15 @@ TEST = Sizes(
     chatters=40,
     chat_ramp="100..1000",
     chat_s=2,
+    held_up_s=0.5,
     dropped=100,
     newcomers_per_s=50,
     arrivals_ramp="100..400",
     arrivals_s=3,
     slow=10,
     slow_s=2,
+    reporting=40,
+    reports_s=2,
 )
 
 
@@ -121,6 +136,10 @@ class Bench:
         yield f"messages relayed a second, {chatters:,} connections", "", f"{most:,.0f}"
         yield f"relay at half of that, {most / 2:,.0f} a second: p50, p99 in ms", "p99 <= 1", f"{times['p50']:.2f}, {times['p99']:.2f}"
         yield "of that, late by the generator: p99 in ms", "", f"{seen['times_ms']['lag']['p99']:.2f}"
+        share, longest_s = held_up(self.sizes.held_up_s)
+        yield "time in which the machine holds up a loop that does nothing for 1 ms and more; longest", "", (
+            f"{share:.1%}; {longest_s * 1e3:.1f} ms"
+        )
 
     def drops(self):
         """A crowd vanishes while others come."""
@@ -177,6 +196,22 @@ class Bench:
         )
         yield "resident memory meanwhile, at most, MB", "", f"{grown / 1e6:.0f}"
 
+    def reports(self):
+        """Half of all people report their partner, with what was said, to a store on the disk."""
+        options = {"arrivals": self.sizes.reporting, "talk": 3, "next": 0, "patience": 10, "connections": 18_000}
+        p99s = {}
+        for share in (0, 1):
+            with tempfile.TemporaryDirectory(dir=self.folder) as store:
+                with self.server("--admin-listen", "off", "--set", "store.url=auto", "--set", f"store.folder={store}") as process:
+                    seen = self.run(process, "crowd", report=share, duration=self.sizes.reports_s, **options)
+            p99s[share] = seen["times_ms"]["relay"]["p99"]
+        report = seen["times_ms"]["report"]
+        yield "reports kept a second", ">= 200", f"{report['count'] / self.sizes.reports_s:,.0f}"
+        yield "a report until it is answered: p50, p99 in ms", "", f"{report['p50']:.2f}, {report['p99']:.2f}"
+        yield "relay p99 of everybody, without and with the reports in ms", "<= 1.2 ×", (
+            f"{p99s[0]:.2f}, {p99s[1]:.2f}: {p99s[1] / max(p99s[0], 1e-3):.2f} ×"
+        )
+
     def soak(self, duration_s):
         """People come, talk and go for a long time."""
         admin = free_port()
@@ -196,6 +231,30 @@ class Bench:
             first, second = (mean([look[index] for look in part]) for part in (steady[:half], steady[half:]))
             yield f"soak, {duration_s} s: {what}, second half against first", "<= 1.02 ×", f"{second / first:.3f} ×"
         yield "soak: people who came", "", f"{seen['counts']['arrivals']:,}"
+
+
+def held_up(duration_s):
+    """
+    How long loops that do nothing but look at the clock, one on each processor, are held up: the share of the time, and the
+    longest. No server can answer meanwhile, so this is the least that a tail of times can be.
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    with multiprocessing.Pool(len(processors)) as pool:
+        gaps = pool.starmap(gaps_of_loop, [(processor, duration_s) for processor in processors])
+    shares = [sum(each) / duration_s for each in gaps]
+    return mean(shares), max((gap for each in gaps for gap in each), default=0)
+
+
+def gaps_of_loop(processor, duration_s):
+    os.sched_setaffinity(0, {processor})
+    gaps = []
+    last = start = time.perf_counter()
+    while last - start < duration_s:
+        now = time.perf_counter()
+        if now - last >= HELD_UP_S:
+            gaps.append(now - last)
+        last = now
+    return gaps
 
 
 def processor_s(pid):
@@ -225,7 +284,7 @@ def kill_with_children(child):
 
 def main():
     parser = argparse.ArgumentParser(prog="benches/server/run", description=__doc__)
-    figures = ("idle", "burst", "relay", "drops", "arrivals", "slow")
+    figures = ("idle", "burst", "relay", "drops", "arrivals", "slow", "reports")
     parser.add_argument("--only", metavar="NAMES", help=f"some of {', '.join(figures)}, separated by commas")
     parser.add_argument("--soak", metavar="SECONDS", type=lambda text: int(text.rstrip("s")), help="only the soak, so long")
     parser.add_argument("--test", action="store_true", help="small, only to see that everything works")

@@ -75,7 +75,7 @@ pub struct ConditionError {
     example: &'static str,
 }
 
-const EXAMPLE_TIME: &str = "'match.p99>5ms' (connect, match, wait, relay, accepted, resume or lag; p50, p90, p99, p99.9, mean, max or count)";
+const EXAMPLE_TIME: &str = "'match.p99>5ms' (connect, match, wait, relay, accepted, resume, report or lag; p50, p90, p99, p99.9, mean, max or count)";
 const EXAMPLE_ALL: &str = "'match.p99>5ms', 'relay.max>=1s', 'errors>0', 'errors.http.503>10', 'violations>0', 'messages.rate<50000', 'server.memory>2GB' or 'server.cpu>1.5'";
 
 impl Condition {

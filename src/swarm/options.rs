@@ -65,6 +65,9 @@ pub struct Options {
     /// crowd, stadium: share of people who look for somebody else after a chat, 0..1 [default: 0.5]
     #[arg(long, value_name = "SHARE", help_heading = "What people do")]
     pub next: Option<f64>,
+    /// crowd, stadium: share of people who report their partner before they leave a chat, 0..1 [default: 0]
+    #[arg(long, value_name = "SHARE", help_heading = "What people do")]
+    pub report: Option<f64>,
     /// crowd, stadium: how long anybody waits for a partner before they go [default: 30s]
     #[arg(long, value_name = "TIME", help_heading = "What people do")]
     #[serde(deserialize_with = "written")]
@@ -127,7 +130,7 @@ impl Options {
             };
         }
         either!(scenario server connections duration ramp arrivals messages bytes classic seed talk
-            say_every next patience drop_every drop_share return_within slow_share flood processes
+            say_every next report patience drop_every drop_share return_within slow_share flood processes
             sources server_pid token_file json html)
     }
 }

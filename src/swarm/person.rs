@@ -166,6 +166,8 @@ pub(super) struct Person {
     /// When the server asked them to come back, if it stops.
     return_after_ms: Option<u64>,
     chat: Option<Box<Chat>>,
+    /// When they reported their partner, until that is answered. They leave then.
+    reported_ns: Option<u64>,
     /// When their last chat ended.
     parted_ns: u64,
     /// When the rhythm of what they say began, which number in it is next, and where in it they start.
@@ -199,6 +201,7 @@ impl Person {
             has_entered: false,
             return_after_ms: None,
             chat: None,
+            reported_ns: None,
             parted_ns: 0,
             rhythm_ns: 0,
             beat: 0,

@@ -13,6 +13,7 @@ pub(super) fn described(metric: Metric) -> &'static str {
         Metric::Relay => "to relay a message",
         Metric::Accepted => "to be told accepted",
         Metric::Resume => "to resume",
+        Metric::Report => "to have a report answered",
         Metric::Lag => "of it, late by the swarm",
     }
 }

@@ -33,19 +33,22 @@ pub enum Metric {
     Accepted,
     /// From the moment somebody was meant to come back until their session goes on.
     Resume,
+    /// From the moment a partner was reported until that was answered.
+    Report,
     /// How late the swarm itself was.
     Lag,
 }
 
 impl Metric {
     /// All of them, in the order of a table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connect,
         Self::Match,
         Self::Wait,
         Self::Relay,
         Self::Accepted,
         Self::Resume,
+        Self::Report,
         Self::Lag,
     ];
 
@@ -58,6 +61,7 @@ impl Metric {
             Self::Relay => "relay",
             Self::Accepted => "accepted",
             Self::Resume => "resume",
+            Self::Report => "report",
             Self::Lag => "lag",
         }
     }

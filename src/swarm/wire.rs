@@ -35,6 +35,10 @@ pub(super) enum Say<'a> {
     /// Somebody else, by the same criteria.
     Next,
     Leave,
+    /// The operators should know of a chat; its last messages may be shown.
+    Report {
+        chat: &'a str,
+    },
     Cancel,
     /// To go on with a session.
     Resume {
@@ -72,6 +76,7 @@ pub(super) enum Heard<'a> {
     PartnerBack,
     PartnerLeft,
     Idle,
+    Reported,
     Resumed(Resumed<'a>),
     GoingAway {
         reconnect_after_ms: u64,

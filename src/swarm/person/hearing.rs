@@ -55,6 +55,7 @@ impl Person {
                 Step::Stay
             }
             Heard::Idle => self.idled(scene),
+            Heard::Reported => self.reported(scene),
             Heard::GoingAway { reconnect_after_ms } => {
                 self.return_after_ms = Some(reconnect_after_ms);
                 Step::Stay
@@ -65,8 +66,12 @@ impl Person {
                     scene.tally.error(&format!("resume.{code}"));
                     self.end_chat(scene);
                     self.entered(scene);
-                } else {
-                    self.refused(&code, number, scene);
+                    return Step::Stay;
+                }
+                self.refused(&code, number, scene);
+                // What is said has numbers, so this is about the report.
+                if number.is_none() && self.reported_ns.take().is_some() {
+                    return self.leave(scene.now_ns, scene);
                 }
                 Step::Stay
             }

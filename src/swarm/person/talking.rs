@@ -266,9 +266,37 @@ impl Person {
         }
     }
 
-    /// The time to talk is over.
+    /// The time to talk is over. Who reports the partner leaves when that is answered.
     pub(super) fn part(&mut self, at_ns: u64, scene: &mut Scene) -> Step {
         if scene.is_over {
+            return Step::Stay;
+        }
+        let share = scene.plan.report;
+        let reports =
+            share > 0.0 && self.dialect == Dialect::V1 && self.rng.random::<f64>() < share;
+        let chat = self.chat.as_ref().and_then(|chat| chat.id.as_deref());
+        if let Some(chat) = chat.filter(|_| reports) {
+            scene.say(self.dialect, Say::Report { chat });
+            self.reported_ns = Some(scene.now_ns);
+            return Step::Stay;
+        }
+        self.leave(at_ns, scene)
+    }
+
+    /// What was reported is kept.
+    pub(super) fn reported(&mut self, scene: &mut Scene) -> Step {
+        let Some(since_ns) = self.reported_ns.take() else {
+            return Step::Stay;
+        };
+        scene
+            .tally
+            .time(Metric::Report, scene.now_ns.saturating_sub(since_ns));
+        self.leave(scene.now_ns, scene)
+    }
+
+    /// Leaves the chat, if it still goes on.
+    pub(super) fn leave(&mut self, at_ns: u64, scene: &mut Scene) -> Step {
+        if scene.is_over || self.phase != Phase::Chatting {
             return Step::Stay;
         }
         let wants_next = self.rng.random::<f64>() < scene.plan.next;
@@ -326,6 +354,8 @@ impl Person {
     /// Sees whether everything came that was to come.
     pub(super) fn end_chat(&mut self, scene: &mut Scene) {
         let Some(chat) = self.chat.take() else { return };
+        // Whatever is answered to it now is about a chat that is over.
+        self.reported_ns = None;
         self.parted_ns = scene.now_ns;
         if let Some(id) = &chat.id {
             // Whose partner was not told by now needs no comparison any more.

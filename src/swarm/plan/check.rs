@@ -15,7 +15,7 @@ const TEXT_MAX_BYTES: usize = 2000;
 const ARRIVALS_MAX: f64 = 10_000_000.0;
 
 /// Options that only some scenarios know, and whether each is set.
-fn particular(options: &Options) -> [(&'static str, bool, &'static [Scenario]); 13] {
+fn particular(options: &Options) -> [(&'static str, bool, &'static [Scenario]); 14] {
     use Scenario::{Chat, Crowd, Idle, Slow, Stadium, Storm};
     const MEETING: &[Scenario] = &[Crowd, Stadium];
     [
@@ -34,6 +34,7 @@ fn particular(options: &Options) -> [(&'static str, bool, &'static [Scenario]); 
         ("talk", options.talk.is_some(), MEETING),
         ("say-every", options.say_every.is_some(), MEETING),
         ("next", options.next.is_some(), MEETING),
+        ("report", options.report.is_some(), MEETING),
         ("patience", options.patience.is_some(), MEETING),
         ("drop-every", options.drop_every.is_some(), &[Storm]),
         ("drop-share", options.drop_share.is_some(), &[Storm]),
@@ -63,6 +64,7 @@ impl Plan {
         let shares = [
             ("classic", self.classic),
             ("next", self.next),
+            ("report", self.report),
             ("drop-share", self.drop_share),
             ("slow-share", self.slow_share),
         ];

@@ -16,7 +16,12 @@ pub(super) fn text(say: Say<'_>) -> Option<Cow<'_, str>> {
             )))
         }
         Say::Text { text, .. } => Some(Cow::Borrowed(text)),
-        Say::Ack { .. } | Say::Next | Say::Leave | Say::Cancel | Say::Resume { .. } => None,
+        Say::Ack { .. }
+        | Say::Next
+        | Say::Leave
+        | Say::Report { .. }
+        | Say::Cancel
+        | Say::Resume { .. } => None,
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) fn text(say: Say<'_>) -> String {
         Say::Ack { seq } => format!(r#"{{"type":"ack","seq":{seq}}}"#),
         Say::Next => r#"{"type":"next"}"#.to_owned(),
         Say::Leave => r#"{"type":"leave"}"#.to_owned(),
+        Say::Report { chat } => {
+            json!({"type": "report", "chat": chat, "reason": "other", "evidence": true}).to_string()
+        }
         Say::Cancel => r#"{"type":"cancel"}"#.to_owned(),
         Say::Resume {
             token,
@@ -100,6 +103,7 @@ pub(super) fn read(text: &str) -> Result<Heard<'_>, Gibberish> {
         },
         "waiting" => Heard::Waiting,
         "idle" => Heard::Idle,
+        "reported" => Heard::Reported,
         "partner_left" => Heard::PartnerLeft,
         "partner_away" => Heard::PartnerAway,
         "partner_back" => Heard::PartnerBack,

@@ -109,6 +109,19 @@ fn store(it: &mut Comparison<'_>) -> Store {
     })
 }
 
+/// Rules may change at any time.
+fn moderation(it: &mut Comparison<'_>) -> Moderation {
+    section!(it, Moderation moderation {
+        live window_h,
+        live reporters_min,
+        live apart_at,
+        live ban_at,
+        live lasts_h,
+        live appeal,
+        live dry_run,
+    })
+}
+
 impl Config {
     /// What of the wanted settings takes effect while these are in force. A new setting doesn't compile
     /// before it is said here when its changes take effect; docs/configuration.md says the same.
@@ -202,15 +215,7 @@ impl Config {
                 live leeway_s,
             }),
             store: store(it),
-            moderation: section!(it, Moderation moderation {
-                live window_h,
-                live reporters_min,
-                live apart_at,
-                live ban_at,
-                live lasts_h,
-                live appeal,
-                live dry_run,
-            }),
+            moderation: moderation(it),
             log: section!(it, Log log { live level, at_start format, live ends_per_second }),
             telemetry: section!(it, Telemetry telemetry {
                 at_start endpoint,

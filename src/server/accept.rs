@@ -1,20 +1,18 @@
 //! Accepting connections, finding out whose they are, and serving each from its first byte to its last.
 
 use super::connection;
-use super::frames;
-use super::http::{self, Upgraded};
+use super::http;
 use super::limits::{Guest, Limit, Reception};
 use super::listen::Shared;
 use super::listener::Listener;
 use super::proxy::{self, ProxyError};
 use super::telemetry::Step;
 use crate::config::seconds;
-use crate::dialect::CloseCode;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
@@ -180,44 +178,11 @@ where
         is_tls: shared.rules.credentials.is_tls(),
     };
     shared.rules.hub.telemetry.done(connect, upgraded.began);
-    if upgraded.banned.is_some() {
-        // Boxed for the same reason as HTTP.
-        return Box::pin(turn_away(upgraded, shared)).await;
-    }
     let rules = Arc::clone(&shared.rules);
     drop(shared);
     let (begun, place) = upgraded.begin();
     connection::run(begun, rules).await;
     drop(place);
-}
-
-/// Ends a WebSocket that has just begun, without a session.
-async fn turn_away<S>(upgraded: Upgraded<S>, shared: Arc<Shared>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let Some(banned) = upgraded.banned else {
-        return;
-    };
-    let code = upgraded.dialect.removed_code();
-    let limit = seconds(shared.config().limits.close_s);
-    let said = say_goodbye(upgraded.stream, code, &banned.sentence);
-    // Whatever comes of it, there is nobody to be told.
-    let _ = timeout(limit, said).await;
-}
-
-/// Says why it ends, and waits until the client has closed its side, so that what was said arrives.
-async fn say_goodbye<S>(mut stream: S, code: CloseCode, why: &str) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut last = Vec::new();
-    frames::append_close(code, why, &mut last);
-    stream.write_all(&last).await?;
-    stream.shutdown().await?;
-    let mut rest = [0; 256];
-    while stream.read(&mut rest).await? > 0 {}
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use super::connection::Begun;
 use super::limits::{Guest, Limit, Network, Turned, Visit};
 use super::listen::{Seat, Shared};
 use super::safety::Banned;
-use super::{page, proxy};
+use super::{frames, page, proxy};
 use crate::config::{Security, origin, seconds};
-use crate::dialect::{Dialect, v1};
+use crate::dialect::{CloseCode, Dialect, v1};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -23,10 +23,12 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 /// Bytes that a request's head may have; more is answered with 431.
 const HEAD_MAX_BYTES: usize = 16 * 1024;
@@ -45,8 +47,6 @@ pub(super) struct Upgraded<S> {
     pub(super) admission: Admission,
     /// Where the client comes from.
     pub(super) network: Network,
-    /// If nobody may come from there.
-    pub(super) banned: Option<Banned>,
     pub(super) seat: Seat,
     pub(super) visit: Visit,
 }
@@ -126,6 +126,17 @@ where
     } = agreed.into_inner()?;
     let upgraded = upgrade.await.ok()?.into_inner().into_inner();
     let parts = upgraded.downcast::<TokioIo<S>>().ok()?;
+    if let Some(banned) = banned {
+        let limit = seconds(shared.config().limits.close_s);
+        let said = say_goodbye(
+            parts.io.into_inner(),
+            dialect.removed_code(),
+            &banned.sentence,
+        );
+        // Whatever comes of it, there is nobody to be told.
+        let _ = timeout(limit, said).await;
+        return None;
+    }
     Some(Upgraded {
         stream: parts.io.into_inner(),
         early: parts.read_buf,
@@ -133,10 +144,24 @@ where
         began,
         admission,
         network,
-        banned,
         seat,
         visit: guest.into_inner().into_visit(),
     })
+}
+
+/// Ends a WebSocket that has just begun, without a session: says why, and waits until the client has closed its side, so that
+/// what was said arrives.
+async fn say_goodbye<S>(mut stream: S, code: CloseCode, why: &str) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut last = Vec::new();
+    frames::append_close(code, why, &mut last);
+    stream.write_all(&last).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 256];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
 }
 
 type Answer = Response<Full<Bytes>>;

@@ -21,7 +21,10 @@ async fn ask(admin: SocketAddr, line: &str, version: Option<i64>, body: &Value) 
         request = request.with("If-Match", &format!("\"{version}\""));
     }
     let (status, body) = request.body(&body.to_string()).ask(admin).await;
-    (status, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{line}: {body}")))
+    (
+        status,
+        serde_json::from_str(&body).unwrap_or_else(|_| panic!("{line}: {body}")),
+    )
 }
 
 async fn get(admin: SocketAddr, path: &str) -> Value {
@@ -45,8 +48,14 @@ async fn a_report_is_seen_with_what_was_said_and_decided_with_a_ban() {
 
     let listed = get(admin, "/api/v1/reports?state=open").await;
     let report = &listed["reports"][0];
-    assert_eq!((&report["reason"], &report["note"]), (&json!("threat"), &json!("help")));
-    assert_eq!((&report["has_evidence"], report.get("evidence")), (&json!(true), None));
+    assert_eq!(
+        (&report["reason"], &report["note"]),
+        (&json!("threat"), &json!("help"))
+    );
+    assert_eq!(
+        (&report["has_evidence"], report.get("evidence")),
+        (&json!(true), None)
+    );
     let path = format!("/api/v1/reports/{}", report["id"]);
     let whole = get(admin, &path).await;
     assert_eq!(whole["evidence"][0]["text"], "I know where you live");
@@ -62,15 +71,28 @@ async fn a_report_is_seen_with_what_was_said_and_decided_with_a_ban() {
     assert_eq!(decided["ban"]["report"], report["id"]);
     // At once: nobody waits for the next look at the store.
     let (code, reason) = bob.expect_close().await;
-    assert_eq!((code, reason.as_str()), (4000, "You have threatened somebody."));
+    assert_eq!(
+        (code, reason.as_str()),
+        (4000, "You have threatened somebody.")
+    );
     assert_eq!(ann.expect("partner_left").await["reason"], "removed");
     let mut again = V1::connect(&house.server).await;
-    again.send(with(join(PARIS, 10.0), json!({"pass": of_bob}))).await;
+    again
+        .send(with(join(PARIS, 10.0), json!({"pass": of_bob})))
+        .await;
     assert_eq!(again.expect_close().await.0, 4000);
 
-    assert_eq!(get(admin, "/api/v1/reports?state=open").await["reports"], json!([]));
+    assert_eq!(
+        get(admin, "/api/v1/reports?state=open").await["reports"],
+        json!([])
+    );
     let entries = get(admin, "/api/v1/audit").await["entries"].clone();
-    let actions: Vec<_> = entries.as_array().unwrap().iter().map(|entry| &entry["action"]).collect();
+    let actions: Vec<_> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["action"])
+        .collect();
     assert!(actions.contains(&&json!("report.decide")), "{actions:?}");
 }
 
@@ -90,8 +112,15 @@ async fn of_two_who_decide_the_same_report_the_second_is_told_so() {
     let mut statuses = [first.0, second.0];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412], "{first:?} {second:?}");
-    let winner = if first.0 == 200 { "upheld" } else { "dismissed" };
-    assert_eq!(get(admin, "/api/v1/reports").await["reports"][0]["state"], winner);
+    let winner = if first.0 == 200 {
+        "upheld"
+    } else {
+        "dismissed"
+    };
+    assert_eq!(
+        get(admin, "/api/v1/reports").await["reports"][0]["state"],
+        winner
+    );
     // Without saying what was seen, nothing is decided.
     let (status, problem) = ask(admin, &line, None, &upheld).await;
     assert_eq!((status, &problem["status"]), (428, &json!(428)));
@@ -103,12 +132,19 @@ async fn of_two_who_decide_the_same_report_the_second_is_told_so() {
 #[tokio::test]
 async fn a_ban_is_made_listed_and_lifted_once() {
     let (house, admin) = house().await;
-    let new = json!({"network": "127.0.0.1", "reason": "Too many of you.", "appeal": "Write to us."});
+    let new =
+        json!({"network": "127.0.0.1", "reason": "Too many of you.", "appeal": "Write to us."});
     let (status, ban) = ask(admin, "POST /api/v1/bans", None, &new).await;
     assert_eq!(status, 201, "{ban}");
-    assert_eq!((&ban["network"], &ban["in_force"]), (&json!("127.0.0.1/32"), &json!(true)));
+    assert_eq!(
+        (&ban["network"], &ban["in_force"]),
+        (&json!("127.0.0.1/32"), &json!(true))
+    );
     let (code, reason) = V1::turned_away(&house.server).await;
-    assert_eq!((code, reason.as_str()), (4000, "Too many of you. Write to us."));
+    assert_eq!(
+        (code, reason.as_str()),
+        (4000, "Too many of you. Write to us.")
+    );
     let wanted = "/api/v1/bans?network=127.0.0.1%2F32&in_force=true";
     assert_eq!(get(admin, wanted).await["bans"][0]["id"], ban["id"]);
 
@@ -119,7 +155,10 @@ async fn a_ban_is_made_listed_and_lifted_once() {
     assert_eq!(ask(admin, &line, Some(1), &Value::Null).await.0, 412);
     assert_eq!(get(admin, wanted).await["bans"], json!([]));
     let shown = get(admin, &format!("/api/v1/bans/{}", ban["id"])).await;
-    assert!(shown["lifted_by"].is_string(), "it stays in the list: {shown}");
+    assert!(
+        shown["lifted_by"].is_string(),
+        "it stays in the list: {shown}"
+    );
 }
 
 #[tokio::test]
@@ -132,13 +171,22 @@ async fn pages_go_on_where_the_one_before_ended() {
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
         let page = get(admin, &format!("/api/v1/bans?limit=2{after}")).await;
-        seen.extend(page["bans"].as_array().unwrap().iter().map(|ban| ban["network"].clone()));
+        seen.extend(
+            page["bans"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|ban| ban["network"].clone()),
+        );
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => break,
         }
     }
-    let expected: Vec<_> = (0..5).rev().map(|number| json!(format!("192.0.2.{number}/32"))).collect();
+    let expected: Vec<_> = (0..5)
+        .rev()
+        .map(|number| json!(format!("192.0.2.{number}/32")))
+        .collect();
     assert_eq!(seen, expected);
     drop(house);
 }
@@ -147,15 +195,40 @@ async fn pages_go_on_where_the_one_before_ended() {
 async fn what_is_wrong_is_said_as_a_problem() {
     let (house, admin) = house().await;
     for (line, body, status, said) in [
-        ("GET /api/v1/reports?state=shut", Value::Null, 400, "`state` must be"),
-        ("GET /api/v1/reports?limit=0", Value::Null, 400, "`limit` must be"),
-        ("GET /api/v1/reports?after=x", Value::Null, 400, "`after` must be"),
+        (
+            "GET /api/v1/reports?state=shut",
+            Value::Null,
+            400,
+            "`state` must be",
+        ),
+        (
+            "GET /api/v1/reports?limit=0",
+            Value::Null,
+            400,
+            "`limit` must be",
+        ),
+        (
+            "GET /api/v1/reports?after=x",
+            Value::Null,
+            400,
+            "`after` must be",
+        ),
         ("GET /api/v1/reports?colour=red", Value::Null, 400, "colour"),
         ("GET /api/v1/reports/7", Value::Null, 404, "no such report"),
         ("GET /api/v1/bans/x", Value::Null, 404, "no such ban"),
         ("POST /api/v1/bans", json!({"reason": "x"}), 400, "say who"),
-        ("POST /api/v1/bans", json!({"network": "::/0", "reason": "x"}), 400, "everybody"),
-        ("POST /api/v1/bans", json!({"network": "::1", "reason": "x", "days": 1}), 400, "days"),
+        (
+            "POST /api/v1/bans",
+            json!({"network": "::/0", "reason": "x"}),
+            400,
+            "everybody",
+        ),
+        (
+            "POST /api/v1/bans",
+            json!({"network": "::1", "reason": "x", "days": 1}),
+            400,
+            "expected one of",
+        ),
     ] {
         let (answered, problem) = ask(admin, line, None, &body).await;
         assert_eq!(answered, status, "{line}: {problem}");
@@ -170,9 +243,16 @@ async fn what_is_wrong_is_said_as_a_problem() {
 async fn without_a_store_there_is_nothing_to_moderate() {
     let server = crate::Server::start(&[("admin_listen", "127.0.0.1:0")]);
     let admin = server.admin_address().await;
-    for line in ["GET /api/v1/reports", "GET /api/v1/bans", "GET /api/v1/audit"] {
+    for line in [
+        "GET /api/v1/reports",
+        "GET /api/v1/bans",
+        "GET /api/v1/audit",
+    ] {
         let (status, problem) = ask(admin, line, None, &Value::Null).await;
         assert_eq!(status, 503, "{line}");
-        assert!(problem["detail"].as_str().unwrap().contains("store.url"), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains("store.url"),
+            "{problem}"
+        );
     }
 }

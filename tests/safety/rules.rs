@@ -3,6 +3,7 @@
 use crate::common::{V1, join, with};
 use crate::{House, PARIS, until};
 use serde_json::{Value, json};
+use whisperchat::store::BanFilter;
 
 /// Reports of people who are new weigh a quarter each, and all of these come from one address range.
 const TWO_REPORTS: &str = "0.5";
@@ -43,11 +44,8 @@ async fn who_is_reported_by_enough_people_is_banned_for_a_while() {
     ])
     .await;
     let (mut bob, of_bob) = reported_by_two(&house).await;
-    loop {
-        match bob.next_or_closed().await {
-            Some(message) => assert_eq!(message["type"], "partner_left"),
-            None => break,
-        }
+    while let Some(message) = bob.next_or_closed().await {
+        assert_eq!(message["type"], "partner_left");
     }
     let mut again = V1::connect(&house.server).await;
     again
@@ -60,7 +58,7 @@ async fn who_is_reported_by_enough_people_is_banned_for_a_while() {
     );
     let bans = house
         .store
-        .bans(&Default::default(), None, 10)
+        .bans(&BanFilter::default(), None, 10)
         .await
         .unwrap()
         .rows;
@@ -85,7 +83,7 @@ async fn who_is_kept_apart_meets_only_others_who_are() {
     until("both to be kept apart", async || {
         let bans = house
             .store
-            .bans(&Default::default(), None, 10)
+            .bans(&BanFilter::default(), None, 10)
             .await
             .unwrap()
             .rows;
@@ -140,7 +138,7 @@ async fn a_dry_run_only_says_what_would_have_been_done() {
     assert!(
         house
             .store
-            .bans(&Default::default(), None, 10)
+            .bans(&BanFilter::default(), None, 10)
             .await
             .unwrap()
             .rows

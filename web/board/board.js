@@ -1,6 +1,8 @@
 // The operators' board: asks the server how it is, every two seconds for as long as somebody looks, and shows it.
 
 import { Accounts } from "./accounts.js";
+import { Audit } from "./audit.js";
+import { Bans } from "./bans.js";
 import { byId, say, show } from "./dom.js";
 import { Drain } from "./drain.js";
 import { Figures } from "./figures.js";
@@ -9,6 +11,7 @@ import { Login } from "./login.js";
 import { WorldMap } from "./map.js";
 import { Own } from "./own.js";
 import { Plots } from "./plots.js";
+import { Reports } from "./reports.js";
 import { Search } from "./search.js";
 import { Refused, Server } from "./server.js";
 import { STATES, clock } from "./words.js";
@@ -30,6 +33,17 @@ const login = new Login(server, entered);
 const accounts = new Accounts(server, wrong);
 new Own(server, wrong, askWho);
 
+const bans = new Bans(server, wrong);
+const audit = new Audit(server, wrong);
+const reports = new Reports(server, wrong, () => {
+  bans.load();
+  if (role === "admin") audit.load();
+});
+
+/** What is shown of the board: `board` or `people`. */
+let shown = "board";
+let role = "viewer";
+
 /** When each of what is asked for more seldom is due, by `performance.now()`. */
 const due = { history: 0, regions: 0, version: 0, me: 0 };
 let timer = 0;
@@ -37,7 +51,9 @@ let isLooking = false;
 let unreachableSince = null;
 
 function view(name) {
-  for (const main of ["login", "board"]) show(byId(main), main === name);
+  const main = name === "login" ? name : shown;
+  for (const each of ["login", "board", "people"]) show(byId(each), each === main);
+  show(byId("views"), name !== "login");
   const isSomebody = server.hasToken || server.isLoggedIn;
   show(byId("sign-out"), name === "board" && isSomebody);
   say(byId("sign-out"), server.hasToken ? "Forget the token" : "Log out");
@@ -47,7 +63,8 @@ function view(name) {
 const RANKS = ["viewer", "moderator", "admin"];
 
 /** Shows what one's role may do, and no more; the server asks itself. */
-function know({ name, role }) {
+function know({ name, role: own }) {
+  role = own;
   say(byId("who"), name === null ? "" : `${name}, ${role}`);
   for (const part of document.querySelectorAll("[data-needs]")) {
     show(part, RANKS.indexOf(role) >= RANKS.indexOf(part.dataset.needs));
@@ -84,6 +101,17 @@ function askWho() {
 function entered() {
   due.me = 0;
   keepLooking();
+}
+
+/** Shows the server, or people. */
+function turnTo(main) {
+  shown = main;
+  view("board");
+  for (const [id, of] of [["view-server", "board"], ["view-people", "people"]]) byId(id).setAttribute("aria-pressed", String(of === main));
+  if (main !== "people") return;
+  reports.load();
+  bans.load();
+  if (role === "admin") audit.load();
 }
 
 /** Asks the server to do something. What it answered, or nothing if it did not do it. */
@@ -173,6 +201,8 @@ byId("sign-out").addEventListener("click", async () => {
   else await server.logOut().catch(() => {});
   askWho();
 });
+byId("view-server").addEventListener("click", () => turnTo("board"));
+byId("view-people").addEventListener("click", () => turnTo("people"));
 document.addEventListener("visibilitychange", () => {
   if (byId("login").hidden) keepLooking();
 });

@@ -83,6 +83,10 @@ export class Server {
     return this.#askAs("POST", path, body, headers);
   }
 
+  delete(path, headers) {
+    return this.#askAs("DELETE", path, {}, headers);
+  }
+
   patch(path, body, headers) {
     return this.#askAs("PATCH", path, body, headers);
   }

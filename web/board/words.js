@@ -28,6 +28,13 @@ export const bytes = orNothing((value) => {
   return `${SHORT.format(value / 1024 ** 3)} GiB`;
 });
 
+const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+/** The day and the time of day, from ms since the Unix epoch. */
+export function date(ms) {
+  return DATE.format(ms);
+}
+
 /** The time of day, from ms since the Unix epoch. */
 export function clock(ms) {
   return CLOCK.format(ms);

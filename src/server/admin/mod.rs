@@ -8,10 +8,12 @@ mod board;
 mod caller;
 mod guard;
 mod history;
+mod moderation;
 mod office;
 mod probes;
 mod problem;
 mod regions;
+mod resource;
 mod rules;
 mod sessions;
 
@@ -196,6 +198,7 @@ pub(super) fn description() -> utoipa::openapi::OpenApi {
     tags(
         (name = "look", description = "How the server is. Changes nothing."),
         (name = "steer", description = "What can be done about it. Takes JSON by POST."),
+        (name = "moderation", description = "What people report of each other, and who is kept out."),
         (name = "accounts", description = "People who look after the server: logging in, one's own account, those of \
             others. docs/operators-access.md says which role may what."),
     ),
@@ -220,6 +223,7 @@ fn routes() -> OpenApiRouter<Arc<api::Desk>> {
         .routes(routes!(api::log_level, api::set_log_level))
         .routes(routes!(api::regions))
         .merge(office::routes())
+        .merge(moderation::routes())
 }
 
 fn router(desk: Arc<api::Desk>, gate: Gate) -> Router {

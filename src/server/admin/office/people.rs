@@ -3,19 +3,24 @@
 use super::super::api::Desk;
 use super::super::caller::Caller;
 use super::super::problem::{Body, Problem};
+use super::super::resource::{Params, bad, made, number, page, version, with_tag};
 use super::{by, now_ms};
 use crate::accounts::{AccountName, Role};
-use crate::store::{Account, AccountChange, Cursor, NewAccount};
+use crate::store::{Account, AccountChange, NewAccount};
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Json, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Json, Response};
 use serde::{Deserialize, Serialize};
-use std::fmt::Display;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The longest page of accounts, and how long it is unless it is asked for.
-const PAGE_MAX: u32 = 100;
+/// Which accounts are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountsAsked {
+    after: Option<String>,
+    limit: Option<u32>,
+}
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -126,10 +131,14 @@ impl From<Account> for AccountShown {
     ))]
 pub(super) async fn accounts(
     State(desk): State<Arc<Desk>>,
-    uri: Uri,
+    Params(asked): Params<AccountsAsked>,
 ) -> Result<Json<AccountsShown>, Problem> {
-    let (after, limit) = page_asked(uri.query().unwrap_or_default())?;
-    let page = desk.office()?.store.accounts(after, limit).await?;
+    let page = page(asked.after.as_deref(), asked.limit)?;
+    let page = desk
+        .office()?
+        .store
+        .accounts(page.after, page.limit)
+        .await?;
     Ok(Json(AccountsShown {
         accounts: page.rows.into_iter().map(AccountShown::from).collect(),
         next: page.next.map(|next| next.to_string()),
@@ -160,18 +169,13 @@ pub(super) async fn create(
     };
     let account = office.store.add_account(&new, by(&caller.actor())).await?;
     let location = format!("/api/v1/accounts/{}", account.id);
-    let location = HeaderValue::try_from(location).expect("digits and letters");
-    let mut response = with_tag(
-        StatusCode::CREATED,
-        account.version,
-        InvitationShown {
-            account: account.into(),
-            invitation: code.to_wire(),
-            expires_at_ms: invitation.expires_at_ms,
-        },
-    );
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
+    let version = account.version;
+    let shown = InvitationShown {
+        account: account.into(),
+        invitation: code.to_wire(),
+        expires_at_ms: invitation.expires_at_ms,
+    };
+    Ok(made(version, &location, shown))
 }
 
 /// One account.
@@ -186,7 +190,11 @@ pub(super) async fn account(
     State(desk): State<Arc<Desk>>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let account = desk.office()?.store.account(number(&id)?).await?;
+    let account = desk
+        .office()?
+        .store
+        .account(number(&id, "account")?)
+        .await?;
     Ok(with_tag(
         StatusCode::OK,
         account.version,
@@ -224,7 +232,7 @@ pub(super) async fn change(
         .transpose()
         .map_err(bad)?;
     let change = AccountChange {
-        id: number(&id)?,
+        id: number(&id, "account")?,
         version: version(&headers)?,
         role,
         is_disabled: asked.disabled,
@@ -267,7 +275,7 @@ pub(super) async fn reset(
     let office = desk.office()?;
     let (invitation, code) = office.invite(now_ms());
     let change = AccountChange {
-        id: number(&id)?,
+        id: number(&id, "account")?,
         version: version(&headers)?,
         role: None,
         is_disabled: None,
@@ -302,53 +310,10 @@ pub(super) async fn end_sessions(
     Path(id): Path<String>,
 ) -> Result<Json<Ended>, Problem> {
     let office = desk.office()?;
-    let account = office.store.account(number(&id)?).await?;
+    let account = office.store.account(number(&id, "account")?).await?;
     let sessions = office
         .store
         .end_sessions(account.id, by(&caller.actor()))
         .await?;
     Ok(Json(Ended { sessions }))
-}
-
-/// What a page's parameters ask for: nothing but `after` and `limit`, in any order.
-fn page_asked(query: &str) -> Result<(Option<Cursor>, u32), Problem> {
-    let (mut after, mut limit) = (None, PAGE_MAX);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some(("after", text)) => after = Some(text.parse().map_err(bad)?),
-            Some(("limit", text)) => limit = text.parse().map_err(bad)?,
-            _ => return Err(bad("the parameters are `after` and `limit`")),
-        }
-    }
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(bad("`limit` is 1 to 100"));
-    }
-    Ok((after, limit))
-}
-
-fn bad(why: impl Display) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, why.to_string())
-}
-
-fn number(id: &str) -> Result<i64, Problem> {
-    let unknown = |_| Problem::new(StatusCode::NOT_FOUND, "there is no such account");
-    id.parse().map_err(unknown)
-}
-
-/// The version that whoever changes an account has seen (RFC 9110, section 13.1.1).
-fn version(headers: &HeaderMap) -> Result<i64, Problem> {
-    let Some(tag) = super::super::guard::text(headers, &header::IF_MATCH) else {
-        let message = "say by `If-Match` which version you have seen: the `ETag` of GET";
-        return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, message));
-    };
-    let version = tag.trim().trim_matches('"').parse();
-    version.map_err(|_| {
-        let message = "the account has no such `ETag`: it has changed, or never had it";
-        Problem::new(StatusCode::PRECONDITION_FAILED, message)
-    })
-}
-
-fn with_tag(status: StatusCode, version: i64, body: impl Serialize) -> Response {
-    let tag = HeaderValue::try_from(format!("\"{version}\"")).expect("digits and quotes");
-    (status, [(header::ETAG, tag)], Json(body)).into_response()
 }

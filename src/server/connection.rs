@@ -35,6 +35,9 @@ use tokio::time::Sleep;
 /// Bytes that are read at once: room for many small messages.
 const READ_BYTES: usize = 16 * 1024;
 
+/// A backlog is kept in blocks of so many bytes: what is read at once, after the beginning of a usual frame.
+const BACKLOG_BLOCK_BYTES: usize = READ_BYTES + 1024;
+
 /// Bytes of the thread's buffer: what is read at once, after the largest frame that is not all there yet.
 const BUFFER_BYTES: usize = 128 * 1024;
 
@@ -307,7 +310,15 @@ impl<S> Connection<S> {
         self.is_garbled = admitted.violation.is_some();
         self.has_backlog = admitted.is_more;
         if !rest.is_empty() && !self.is_garbled {
-            self.unhandled = rest.to_vec();
+            // A backlog becomes shorter with each turn. In blocks of one size it takes the one that the turn before
+            // gave back; of sizes of its own the allocator would keep some of each.
+            let room = if self.has_backlog {
+                rest.len().next_multiple_of(BACKLOG_BLOCK_BYTES)
+            } else {
+                rest.len()
+            };
+            self.unhandled = Vec::with_capacity(room);
+            self.unhandled.extend_from_slice(rest);
         }
         violation
     }

@@ -125,7 +125,8 @@ impl Server {
         self.child.as_ref().expect("taken only when it ends").id()
     }
 
-    /// How much memory it has in use.
+    /// How much memory it has in use of its own: pages of the program, which the system reads when they are needed, are
+    /// nobody's cost.
     #[cfg(target_os = "linux")]
     pub(crate) fn resident_bytes(&self) -> usize {
         let child = self.child.as_ref().expect("taken only when it ends");
@@ -133,7 +134,7 @@ impl Server {
             .expect("the process runs");
         let kib = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+            .find_map(|line| line.strip_prefix("RssAnon:")?.strip_suffix("kB"));
         let kib: usize = kib
             .and_then(|kib| kib.trim().parse().ok())
             .expect("a number");

@@ -49,7 +49,7 @@ fn bans(count: usize) -> Vec<Ban> {
         .map(|number| {
             let is_about_guest = number % 2 == 0;
             Ban {
-                id: number as i64,
+                id: i64::try_from(number).expect("a million is a number"),
                 measure: Measure::Ban,
                 subject: is_about_guest.then(|| subject(random)),
                 network: (!is_about_guest).then(|| Private::new(range(random).to_string())),

@@ -127,9 +127,10 @@ export class WhisperChat {
      * @param {Reason} reason
      * @param {string} [chat] a chat of this session; the current one if left out
      * @param {string} [note] at most 500 characters
+     * @param {boolean} [evidence] whether moderators may see the last messages of the chat
      * @returns {Promise<void>}
      */
-    report(reason: Reason, chat?: string, note?: string): Promise<void>;
+    report(reason: Reason, chat?: string, note?: string, evidence?: boolean): Promise<void>;
     /**
      * Shows a newer token, so that the connection outlasts the one before.
      * @param {string} token
@@ -234,6 +235,10 @@ export type ConnectionChange = {
      * the close code, where there is one
      */
     code: number | null;
+    /**
+     * why a server that closed it for good did so, in its words
+     */
+    reason: string;
     /**
      * when it is tried again
      */

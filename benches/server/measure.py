@@ -62,7 +62,7 @@ REAL = Sizes(
     arrivals_s=30,
     slow=1000,
     slow_s=20,
-    reporting=400,
+    reporting=600,
     reports_s=60,
 )
 

@@ -15,7 +15,7 @@ impl Lobby {
         };
         let until = now + self.settings.cool_off;
         for (id, other) in [(leaver, partner), (partner, leaver)] {
-            let other = self.sessions[other].known_as;
+            let other = self.name_to(other, id);
             let session = self.session_mut(id);
             session.state = State::IDLE;
             if now < until {
@@ -45,7 +45,7 @@ impl Lobby {
             self.end_chat(now, id, PartnerLeftReason::Blocked);
             self.tell_idle(id, IdleReason::Left, None);
         } else if let Some(confirming) = session.confirming()
-            && self.sessions[confirming.partner].known_as == partner
+            && self.name_to(confirming.partner, id) == partner
         {
             self.let_go_of_match(id);
             self.requeue(now, confirming.partner);

@@ -232,8 +232,14 @@ impl Lobby {
         &mut self,
         session: SessionId,
         known_as: SessionId,
-        known: Acquaintances<SessionId>,
+        mut known: Acquaintances<SessionId>,
     ) {
+        // Another session of theirs is no stranger: whom that one met of themselves is nothing to this one.
+        let is_own = |who| {
+            let session = self.sessions.get(who);
+            who == known_as || session.is_some_and(|session| session.known_as == known_as)
+        };
+        known.forget(is_own);
         let session = self.session_mut(session);
         let is_new = session.chats.is_empty() && matches!(session.state, State::Idle { .. });
         if is_new {
@@ -248,6 +254,16 @@ impl Lobby {
     /// If the session is not in the lobby.
     pub fn set_apart(&mut self, session: SessionId, is_apart: bool) {
         self.session_mut(session).is_apart = is_apart;
+    }
+
+    /// What a session is known by to another one: two of the same person tell each other apart.
+    pub(super) fn name_to(&self, session: SessionId, other: SessionId) -> SessionId {
+        let name = self.sessions[session].known_as;
+        if name == self.sessions[other].known_as {
+            session
+        } else {
+            name
+        }
     }
 
     /// What others know a session by, if it is here.

@@ -71,7 +71,7 @@ impl Lobby {
         let mut waited_ms = [0; 2];
         let chat = ChatId(self.random.next_u64());
         let [a, b] = between;
-        let names = [b, a].map(|id| self.sessions[id].known_as);
+        let names = [self.name_to(b, a), self.name_to(a, b)];
         for ((waited_ms, name), (id, partner)) in
             waited_ms.iter_mut().zip(names).zip([(a, b), (b, a)])
         {

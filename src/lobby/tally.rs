@@ -70,8 +70,8 @@ impl Broken {
         let is_in_range = is_within(&a.place(), &b.place(), a.range.min(b.range));
         let is_avoided = a.who.who == b.who.who
             || a.who.is_apart != b.who.is_apart
-            || a.who.known.avoids(b.who.known_as, now)
-            || b.who.known.avoids(a.who.known_as, now);
+            || a.who.avoids(&b.who, now)
+            || b.who.avoids(&a.who, now);
         self.out_of_range += u64::from(!is_in_range);
         self.avoided += u64::from(is_avoided);
         self.unheard += u64::from(!are_heard);

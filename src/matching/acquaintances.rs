@@ -106,6 +106,11 @@ impl<P: Copy + Eq> Acquaintances<P> {
         }
     }
 
+    /// Forgets those of whom this is so. O(known).
+    pub fn forget(&mut self, is_forgotten: impl Fn(P) -> bool) {
+        self.0.retain(|known| !is_forgotten(known.who));
+    }
+
     /// When the next of those met may be met again.
     pub fn next_expiry(&self) -> Option<Moment> {
         let recent = self.0.iter().filter(|known| !known.is_blocked());

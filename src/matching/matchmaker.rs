@@ -40,6 +40,26 @@ impl<P: Copy> Candidate<P> {
         }
     }
 
+    /// What somebody else knows them by. Two who have the same name are one person twice, and tell each other apart.
+    pub fn name_to(&self, other: &Self) -> P
+    where
+        P: Eq,
+    {
+        if self.known_as == other.known_as {
+            self.who
+        } else {
+            self.known_as
+        }
+    }
+
+    /// Whether they are not to meet somebody at this moment.
+    pub fn avoids(&self, other: &Self, now: Moment) -> bool
+    where
+        P: Eq,
+    {
+        self.known.avoids(other.name_to(self), now)
+    }
+
     /// The same, known to others by another name.
     #[must_use]
     pub fn known_as(self, known_as: P) -> Self {
@@ -261,8 +281,8 @@ struct Choice {
 fn is_eligible<P: Copy + Eq>(seeker: &Candidate<P>, other: &Candidate<P>, now: Moment) -> bool {
     seeker.who != other.who
         && seeker.is_apart == other.is_apart
-        && !seeker.known.avoids(other.known_as, now)
-        && !other.known.avoids(seeker.known_as, now)
+        && !seeker.avoids(other, now)
+        && !other.avoids(seeker, now)
 }
 
 #[cfg(test)]
@@ -372,6 +392,26 @@ mod tests {
         let second = someone(2).known_as(20);
         let met = arrive(&mut matchmaker, second, place(0.0, 0.0), km(5.0));
         assert_eq!(met, Ok(1));
+    }
+
+    #[test]
+    fn one_person_twice_is_known_to_itself_by_who_it_is() {
+        let here = place(0.0, 0.0);
+        let end = Moment::from_millis(5000);
+        for met in [2, 10] {
+            let mut matchmaker = Matchmaker::new();
+            arrive(&mut matchmaker, someone(1).known_as(10), here, km(5.0)).unwrap_err();
+            let mut second = someone(3).known_as(10);
+            second.known.met(met, end);
+            // Whom it met as another window of its own is not this one.
+            let met = arrive(&mut matchmaker, second, here, km(5.0));
+            assert_eq!(met, Ok(1));
+        }
+        let mut matchmaker = Matchmaker::new();
+        arrive(&mut matchmaker, someone(1).known_as(10), here, km(5.0)).unwrap_err();
+        let mut second = someone(2).known_as(10);
+        second.known.met(1, end);
+        arrive(&mut matchmaker, second, here, km(5.0)).unwrap_err();
     }
 
     #[test]

@@ -96,6 +96,27 @@ async fn two_windows_with_one_pass_can_meet() {
 }
 
 #[tokio::test]
+async fn two_windows_with_one_pass_meet_again_when_one_was_loaded_anew() {
+    let house = House::start(&[]).await;
+    let (first, pass) = house.guest(None).await;
+    first.close().await;
+    let (mut ann, next) = house.guest(Some(&pass)).await;
+    let (mut bob, _) = house.guest(Some(&next)).await;
+    tokio::join!(ann.expect("matched"), bob.expect("matched"));
+    bob.close().await;
+    ann.expect("partner_left").await;
+    ann.ask(json!({"type": "next"}), "waiting").await;
+    let (mut bob, _) = house.guest(Some(&next)).await;
+    tokio::join!(ann.expect("matched"), bob.expect("matched"));
+    // But not in the same two sessions.
+    ann.ask(json!({"type": "next"}), "waiting").await;
+    bob.expect("partner_left").await;
+    bob.ask(json!({"type": "next"}), "waiting").await;
+    ann.expect_still_waiting().await;
+    bob.expect_still_waiting().await;
+}
+
+#[tokio::test]
 async fn classic_clients_notice_nothing_of_passes() {
     let house = House::start(&[]).await;
     let mut ann = Classic::bound(&house.server, "ann", PARIS, 10).await;

@@ -50,6 +50,7 @@ pub(super) struct Safety {
     writer: Writer,
     /// Those in force.
     rules: ArcSwap<Moderation>,
+    acted: rules::Acted,
 }
 
 /// Somebody who may not be here.
@@ -85,6 +86,7 @@ impl Safety {
             passes,
             writer,
             rules: ArcSwap::from_pointee(rules.clone()),
+            acted: rules::Acted::default(),
         })
     }
 

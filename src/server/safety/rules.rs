@@ -7,7 +7,9 @@ use super::{Guest, Safety};
 use crate::config::Moderation;
 use crate::server::store::now_ms;
 use crate::store::{Gravity, Measure, NewAudit, NewBan, StoreError, Subject};
+use parking_lot::Mutex;
 use serde_json::json;
+use std::collections::VecDeque;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -39,6 +41,35 @@ fn measure(rules: &Moderation, gravity: Gravity, last: i64) -> Option<Measure> {
     }
 }
 
+/// What the rules have done of late. Of reports that are kept together, each finds that it has taken somebody over a
+/// threshold; one of them is enough.
+#[derive(Debug, Default)]
+pub(super) struct Acted(Mutex<VecDeque<(Subject, Measure, i64)>>);
+
+impl Acted {
+    /// For how long it is remembered: longer than reports that were kept together are looked at.
+    const LATELY_MS: i64 = 60_000;
+
+    /// More of it is not remembered.
+    const MAX: usize = 1024;
+
+    /// Whether this has not been done to them of late. From now on it has.
+    fn is_first(&self, subject: Subject, measure: Measure, at_ms: i64) -> bool {
+        let mut acted = self.0.lock();
+        acted.retain(|(.., then_ms)| at_ms - then_ms < Self::LATELY_MS);
+        let is_same =
+            |(who, what, _): &(Subject, Measure, i64)| *who == subject && *what == measure;
+        if acted.iter().any(is_same) {
+            return false;
+        }
+        if acted.len() == Self::MAX {
+            acted.pop_front();
+        }
+        acted.push_back((subject, measure, at_ms));
+        true
+    }
+}
+
 impl Safety {
     /// A report was kept that weighs so much: does what the rules have for who was reported.
     ///
@@ -56,6 +87,9 @@ impl Safety {
         let Some(measure) = measure(&rules, gravity, last) else {
             return Ok(());
         };
+        if !self.acted.is_first(subject, measure, at_ms) {
+            return Ok(());
+        }
         if rules.dry_run {
             return self.would(measure, subject, gravity, at_ms).await;
         }
@@ -137,6 +171,17 @@ mod tests {
         for gravity in [alone, one_house] {
             assert_eq!(measure(&rules, gravity, 9000), None);
         }
+    }
+
+    #[test]
+    fn of_reports_that_are_kept_together_one_acts() {
+        let acted = Acted::default();
+        let (ann, bob) = (Subject([1; 16]), Subject([2; 16]));
+        assert!(acted.is_first(ann, Measure::Ban, 0));
+        assert!(!acted.is_first(ann, Measure::Ban, 1));
+        assert!(acted.is_first(ann, Measure::Shadow, 1));
+        assert!(acted.is_first(bob, Measure::Ban, 1));
+        assert!(acted.is_first(ann, Measure::Ban, Acted::LATELY_MS));
     }
 
     #[test]

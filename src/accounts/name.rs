@@ -36,7 +36,7 @@ impl AccountName {
     /// Whether it is a name that nobody should have. Only asked when an account is made.
     ///
     /// # Errors
-    /// [`NotAName::Guessed`] if so.
+    /// `NotAName::Guessed` if so.
     pub fn check_new(&self) -> Result<(), NotAName> {
         if GUESSED.contains(&self.0.as_str()) {
             return Err(NotAName::Guessed);

@@ -1,6 +1,6 @@
 //! `whisperchat admin`: accounts of those who look after the server, for whoever has the machine.
 
-use super::ConfigArgs;
+use super::{ConfigArgs, now_ms};
 use crate::accounts::opaque::Opaque;
 use crate::accounts::{AccountName, Role};
 use crate::config::{AdminListen, Config};
@@ -11,7 +11,6 @@ use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who does what this command does, in the audit log.
 const ACTOR: &str = "command line";
@@ -207,10 +206,4 @@ fn by() -> anyhow::Result<By<'static>> {
         actor: ACTOR,
         at_ms: now_ms()?,
     })
-}
-
-fn now_ms() -> anyhow::Result<i64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let since = since.context("the clock is before 1970")?;
-    Ok(i64::try_from(since.as_millis())?)
 }

@@ -1,14 +1,13 @@
 //! `whisperchat data`: what is kept of somebody, shown or forgotten on their request, and a backup.
 
-use super::ConfigArgs;
+use super::{ConfigArgs, now_ms};
 use crate::store::{Erased, NewAudit, Store, Subject};
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who does what this command does, in the audit log.
 const ACTOR: &str = "command line";
@@ -127,10 +126,4 @@ async fn open(args: &ConfigArgs) -> anyhow::Result<Store> {
         );
     }
     Ok(Store::open(&at, &settings.opening()).await?)
-}
-
-fn now_ms() -> anyhow::Result<i64> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since_epoch.context("the clock is before 1970")?.as_millis();
-    Ok(i64::try_from(millis)?)
 }

@@ -16,9 +16,11 @@ mod swarm;
 use crate::config::{Config, ConfigError, Sources};
 use crate::server::ServerError;
 use crate::swarm::WORKER;
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The exit status for a command line or a configuration that can't be used, as clap's own.
 const EXIT_USAGE: u8 = 2;
@@ -148,6 +150,13 @@ fn obey(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(args),
     }
+}
+
+/// Milliseconds since the Unix epoch, as the store counts.
+fn now_ms() -> anyhow::Result<i64> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since_epoch.context("the clock is before 1970")?.as_millis();
+    Ok(i64::try_from(millis)?)
 }
 
 fn current_thread(

@@ -21,6 +21,7 @@ use crate::accounts::lockout::Lockout;
 use crate::accounts::opaque::Opaque;
 use crate::moment::Moment;
 use crate::private::Private;
+use crate::server::store::now_ms;
 use crate::store::{By, Invitation, Store, StoreError};
 use axum::http::StatusCode;
 use parking_lot::Mutex;
@@ -31,7 +32,7 @@ use signing::Signing;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -186,13 +187,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<super::api::Desk>> {
         .routes(routes!(people::reset))
         .routes(routes!(people::end_sessions))
         .routes(routes!(invitations::invitation, invitations::take))
-}
-
-/// The time, in ms since the Unix epoch.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let ms = since.unwrap_or_default().as_millis();
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 /// Somebody who does something now.

@@ -137,6 +137,14 @@ async fn postgres_that_is_away_is_told_to_operators_and_people_go_on() {
     told("away").await;
     let figures = Request::get("/metrics").ask(admin).await.1;
     assert!(figures.contains("whisperchat_store_up 0"), "{figures}");
+    let status = Request::get("/api/v1/status").ask(admin).await;
+    assert_eq!(status.0, 200, "operators can look: {}", status.1);
+    let steering = Request::post("/api/v1/drain", "{}").ask(admin).await;
+    assert_eq!(
+        steering.0, 503,
+        "who may steer can't be said: {}",
+        steering.1
+    );
     crate::common::Pair::chatting(&server, (48.8566, 2.3522)).await;
     let _way = Way::open(fresh.folder(), &behind);
     told("up").await;

@@ -13,7 +13,8 @@ pub(super) enum Caller {
     Token,
     /// Somebody who is logged in.
     Account(Who),
-    /// Somebody whose access token is good, while the store can't say whether their session goes on. They may look.
+    /// Somebody whose access token is good, while the store can't say whether their session goes on; or somebody on this
+    /// machine, while it can't say whether there are accounts by now. They may look.
     Unsure,
 }
 

@@ -12,7 +12,7 @@
 
 use super::board;
 use super::caller::Caller;
-use super::office::Office;
+use super::office::{Accounts, Office};
 use super::problem::Problem;
 use super::rules::{Rule, Rules};
 use crate::accounts::token::NotGood;
@@ -29,6 +29,9 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+
+/// How soon the store may say again who may do what, in s.
+const UNSURE_RETRY_S: u64 = 5;
 
 /// What a request must show besides where it comes from.
 #[derive(Debug)]
@@ -150,11 +153,12 @@ impl Gate {
         if let (Some(caller), Need::Rule(Rule::Needs(permission))) = (&caller, need)
             && !caller.may(permission)
         {
-            let is_half_in = caller.must_enrol();
-            return Err(if is_half_in {
-                Objection::MustEnrol
-            } else {
-                Objection::Role
+            return Err(match caller {
+                Caller::Unsure => Objection::Store {
+                    retry_after_s: UNSURE_RETRY_S,
+                },
+                _ if caller.must_enrol() => Objection::MustEnrol,
+                _ => Objection::Role,
             });
         }
         if !is_reading(&parts.method) && !is_json(&parts.headers) {
@@ -179,13 +183,17 @@ impl Gate {
         if shown == Shown::Token {
             return Ok(Caller::Token);
         }
-        if let Some(office) = &self.office
-            && office.has_accounts().await?
-        {
-            return match shown {
-                Shown::Bearer(token) => office.identify(token).await,
-                Shown::Nothing | Shown::Token => Err(Objection::Token),
-            };
+        if let Some(office) = &self.office {
+            let accounts = office.accounts().await?;
+            if accounts == Accounts::Some {
+                return match shown {
+                    Shown::Bearer(token) => office.identify(token).await,
+                    Shown::Nothing | Shown::Token => Err(Objection::Token),
+                };
+            }
+            if accounts == Accounts::NoneBefore && self.guard.is_open() {
+                return Ok(Caller::Unsure);
+            }
         }
         if self.guard.is_open() {
             Ok(Caller::Anybody)

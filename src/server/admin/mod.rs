@@ -137,6 +137,10 @@ pub(super) async fn serve(lodge: Lodge, shared: Arc<Shared>) {
         let store = writer.store().clone();
         Arc::new(Office::new(store, hashes_at_once))
     });
+    if let Some(office) = &office {
+        // So that operators can look while the store is away, whenever that begins.
+        let _ = office.accounts().await;
+    }
     let gate = Gate {
         guard: lodge.guard,
         rules: Rules::of(description()),

@@ -31,7 +31,6 @@ use rand::rngs::{StdRng, SysRng};
 use signing::Signing;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -48,8 +47,8 @@ pub(super) struct Office {
     random: Arc<Mutex<StdRng>>,
     by_password: Mutex<Lockout<(AccountName, Range)>>,
     by_account: Mutex<Lockout<(i64, Guessed)>>,
-    /// Never goes back: accounts are disabled, and not deleted.
-    has_accounts: AtomicBool,
+    /// Whether there were accounts when that was last looked at. Never goes back: they are disabled, and not deleted.
+    had_accounts: Mutex<Option<bool>>,
     start: Instant,
 }
 
@@ -64,6 +63,15 @@ enum Guessed {
     Password,
     /// A code, after the password.
     Code,
+}
+
+/// Whether anybody has an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accounts {
+    Some,
+    None,
+    /// There was none when the store could last be asked.
+    NoneBefore,
 }
 
 /// Whose connection it is.
@@ -98,25 +106,29 @@ impl Office {
             random,
             by_password: Mutex::default(),
             by_account: Mutex::default(),
-            has_accounts: AtomicBool::new(false),
+            had_accounts: Mutex::new(None),
             start: Instant::now(),
         }
     }
 
     /// Whether anybody has an account, so that everybody must show who they are.
-    pub(super) async fn has_accounts(&self) -> Result<bool, Objection> {
-        if self.has_accounts.load(Ordering::Relaxed) {
-            return Ok(true);
+    pub(super) async fn accounts(&self) -> Result<Accounts, Objection> {
+        let before = *self.had_accounts.lock();
+        if before == Some(true) {
+            return Ok(Accounts::Some);
         }
-        let found = self
-            .store
-            .has_accounts()
-            .await
-            .map_err(|error| away(&error))?;
-        if found {
-            self.has_accounts.store(true, Ordering::Relaxed);
+        match self.store.has_accounts().await {
+            Ok(found) => {
+                *self.had_accounts.lock() = Some(found);
+                Ok(if found {
+                    Accounts::Some
+                } else {
+                    Accounts::None
+                })
+            }
+            Err(error) if before.is_none() => Err(away(&error)),
+            Err(_) => Ok(Accounts::NoneBefore),
         }
-        Ok(found)
     }
 
     /// Whose access token it is. What they may do is asked of the store each time, so that what is taken from an

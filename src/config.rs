@@ -5,6 +5,7 @@
 
 mod admin;
 mod allowed;
+mod endpoint;
 mod listing;
 mod mistakes;
 mod moderation;

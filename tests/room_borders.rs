@@ -37,6 +37,7 @@ const OUTSIDE: &str = "
     hyper                 server                  answer with a value; the server knows HTTP
     axum                  server                  answer with a value; the server knows HTTP
     hyper_util            server                  answer with a value; the server knows HTTP
+    hyper_rustls          server                  answer with a value; the server knows HTTP
     http_body_util        server                  answer with a value; the server knows HTTP
     fastwebsockets        server                  answer with a value; the server knows WebSockets
     opentelemetry         server                  answer with a value; the server tells the collector

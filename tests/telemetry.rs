@@ -257,13 +257,13 @@ async fn without_an_endpoint_there_is_no_other_thread_and_a_bad_one_is_refused()
     let watched = watched(address, &[]);
     assert_eq!((threads(&server), threads(&watched)), (0, 1));
 
-    for bad in ["https://collector/v1/traces", "127.0.0.1:4318"] {
+    for bad in ["ftp://collector/v1/traces", "127.0.0.1:4318"] {
         let (code, _, stderr) = Server::refused(&[("telemetry.endpoint", bad)]);
         assert_eq!(code, Some(2), "{stderr}");
         assert!(
             stderr.contains("`telemetry.endpoint`") || stderr.contains("TELEMETRY__ENDPOINT"),
             "{stderr}"
         );
-        assert!(stderr.contains("must be http://"), "{stderr}");
+        assert!(stderr.contains("must be http:// or https://"), "{stderr}");
     }
 }

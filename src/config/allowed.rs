@@ -116,7 +116,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("log.format", "must be auto, human or json"),
     (
         "telemetry.endpoint",
-        "must be http://, a host, and the path at which a collector takes spans, such as \
+        "must be http:// or https://, a host, and the path at which a collector takes spans, such as \
          http://127.0.0.1:4318/v1/traces",
     ),
     (

@@ -25,6 +25,7 @@
 //! - `duty`: whether people are taken in, sent away, or the server stops
 //! - `store`: what must outlast the process, and the end of it
 //! - `metrics`: what is counted, and how many ends of connections are logged
+//! - `outbound`: requests to the servers of others
 //! - `telemetry`: spans for a collector
 //! - `log`: lines on standard error, at a level that can change
 //! - `simulated`: all but the sockets, for simulations
@@ -50,6 +51,7 @@ mod listener;
 mod liveness;
 pub mod log;
 mod metrics;
+mod outbound;
 mod outbox;
 mod page;
 mod proxy;

@@ -157,11 +157,11 @@ class Bench:
             start = time.monotonic()
             kill_with_children(crowd)
             # Those who are left are newcomers, of whom there are never so many.
-            while connections(admin) > self.sizes.dropped / 2:
+            while metric(admin, "connections") > self.sizes.dropped / 2:
                 time.sleep(LOOK_S)
             half = time.monotonic() - start
             few = self.sizes.newcomers_per_s * 4
-            while connections(admin) > few:
+            while metric(admin, "connections") > few:
                 time.sleep(LOOK_S)
             gone = time.monotonic() - start
             newcomers.wait(60)
@@ -221,13 +221,13 @@ class Bench:
             looks = []
             while child.poll() is None:
                 time.sleep(min(10, duration_s / 20))
-                looks.append((process.resident_bytes(), descriptors(process.pid)))
+                looks.append((process.resident_bytes(), descriptors(process.pid), metric(admin, "tasks")))
             seen = json.loads(outcome.read_text())
         self.violations += seen["violations"]["count"]
         # The first third is warm-up; the last looks are of a crowd that goes home.
         steady = looks[len(looks) // 3 : -max(4, len(looks) // 20)]
         half = len(steady) // 2
-        for what, index in (("resident memory", 0), ("descriptors", 1)):
+        for what, index in (("resident memory", 0), ("descriptors", 1), ("tasks", 2)):
             first, second = (mean([look[index] for look in part]) for part in (steady[:half], steady[half:]))
             yield f"soak, {duration_s} s: {what}, second half against first", "<= 1.02 ×", f"{second / first:.3f} ×"
         yield "soak: people who came", "", f"{seen['counts']['arrivals']:,}"
@@ -266,12 +266,12 @@ def descriptors(pid):
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def connections(admin_port):
+def metric(admin_port, name):
     with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=10) as answer:
         for line in answer.read().decode().splitlines():
-            if line.startswith("whisperchat_connections "):
+            if line.startswith(f"whisperchat_{name} "):
                 return float(line.split()[1])
-    raise RuntimeError("no metric of connections")
+    raise RuntimeError(f"no metric of {name}")
 
 
 def kill_with_children(child):

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::runtime::Handle;
 
 /// All figures at this moment, in the text format of Prometheus, version 0.0.4.
 pub(in crate::server) fn text(shared: &Arc<Shared>) -> Result<String, fmt::Error> {
@@ -37,6 +38,11 @@ impl Collector for Figures {
         self.connections(&mut page)?;
         self.store(&mut page)
     }
+}
+
+/// None where there is no runtime to ask.
+fn alive_tasks() -> usize {
+    Handle::try_current().map_or(0, |handle| handle.metrics().num_alive_tasks())
 }
 
 impl Figures {
@@ -66,6 +72,11 @@ impl Figures {
             "connections_max",
             "How many WebSocket connections there may be.",
             [([].as_slice(), shared.connections_max())],
+        )?;
+        page.gauge(
+            "tasks",
+            "Tasks of the runtime that have not ended.",
+            [([].as_slice(), alive_tasks())],
         )?;
         page.gauge(
             "sessions",

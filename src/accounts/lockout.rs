@@ -25,7 +25,8 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// After how long without a try everything is forgotten.
 const FORGOTTEN: Duration = Duration::from_hours(1);
 
-/// How many are remembered at once. At this many, the one that was tried the longest ago is forgotten.
+/// How many are remembered at once. At this many, the one with the fewest wrong tries is forgotten, of several the one that
+/// was tried the longest ago: so nobody can have their own tries forgotten by trying others, but by as many tries for each.
 const REMEMBERED_MAX: usize = 4096;
 
 /// Who has tried how often. One for each kind of thing that is guessed.
@@ -34,10 +35,17 @@ pub struct Lockout<K> {
     tried: HashMap<K, Tries>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tries {
     wrong: u32,
     last: Moment,
+}
+
+/// A try that was counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    before: Option<Tries>,
+    after: Tries,
 }
 
 impl<K> Default for Lockout<K> {
@@ -61,29 +69,45 @@ impl Tries {
 
 impl<K: Eq + Hash + Clone> Lockout<K> {
     /// Counts a try as wrong, before it is known whether it is: so that tries at the same time can't get past the
-    /// count. Whoever was right says so by [`forgive`](Self::forgive).
+    /// count. Whoever was right says so by [`forgive`](Self::forgive), and whoever never found out by
+    /// [`undo`](Self::undo).
     ///
     /// # Errors
     /// How long to wait, if it comes too early. Then it is not counted.
-    pub fn try_now(&mut self, who: &K, now: Moment) -> Result<(), Duration> {
+    pub fn try_now(&mut self, who: &K, now: Moment) -> Result<Counted, Duration> {
         let is_old = |tries: &Tries| now.millis_since(tries.last) >= millis(FORGOTTEN);
-        let tries = self.tried.get(who).filter(|tries| !is_old(tries)).copied();
-        let wrong = tries.map_or(0, |tries| tries.wrong);
-        if let Some(tries) = tries {
+        let before = self.tried.get(who).filter(|tries| !is_old(tries)).copied();
+        if let Some(tries) = before {
             let wait_ms = tries.free_at().millis_since(now);
             if wait_ms > 0 {
                 return Err(Duration::from_millis(wait_ms));
             }
         }
-        if tries.is_none() {
+        if !self.tried.contains_key(who) {
             self.make_room(now);
         }
-        let tries = Tries {
+        let wrong = before.map_or(0, |tries| tries.wrong);
+        let after = Tries {
             wrong: wrong.saturating_add(1),
             last: now,
         };
-        self.tried.insert(who.clone(), tries);
-        Ok(())
+        self.tried.insert(who.clone(), after);
+        Ok(Counted { before, after })
+    }
+
+    /// Takes back a try of which nobody found out whether it was right.
+    pub fn undo(&mut self, who: &K, Counted { before, after }: Counted) {
+        let Some(tries) = self.tried.get_mut(who) else {
+            return;
+        };
+        match before {
+            // Nobody has tried since.
+            Some(before) if *tries == after => *tries = before,
+            _ => tries.wrong = tries.wrong.saturating_sub(1),
+        }
+        if tries.wrong == 0 {
+            self.tried.remove(who);
+        }
     }
 
     /// Forgets the tries of whoever was right.
@@ -101,8 +125,11 @@ impl<K: Eq + Hash + Clone> Lockout<K> {
         if self.tried.len() < REMEMBERED_MAX {
             return;
         }
-        let oldest = self.tried.iter().min_by_key(|(_, tries)| tries.last);
-        if let Some(who) = oldest.map(|(who, _)| who.clone()) {
+        let least = self
+            .tried
+            .iter()
+            .min_by_key(|(_, tries)| (tries.wrong, tries.last));
+        if let Some(who) = least.map(|(who, _)| who.clone()) {
             self.tried.remove(&who);
         }
     }
@@ -122,8 +149,13 @@ mod tests {
 
     fn fail(lockout: &mut Lockout<&'static str>, who: &'static str, times: u32, now: Moment) {
         for _ in 0..times {
-            assert_eq!(lockout.try_now(&who, now), Ok(()));
+            assert!(lockout.try_now(&who, now).is_ok());
         }
+    }
+
+    fn wait(lockout: &mut Lockout<&'static str>, who: &'static str, now: Moment) -> Duration {
+        let refused = lockout.try_now(&who, now);
+        refused.expect_err("it comes too early")
     }
 
     #[test]
@@ -132,10 +164,10 @@ mod tests {
         fail(&mut lockout, "ann", FREE, at(0));
         let mut now = at(0);
         for wait_s in [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
-            let wait = Duration::from_secs(wait_s);
-            assert_eq!(lockout.try_now(&"ann", now), Err(wait));
-            now = now + wait;
-            assert_eq!(lockout.try_now(&"ann", now), Ok(()));
+            let expected = Duration::from_secs(wait_s);
+            assert_eq!(wait(&mut lockout, "ann", now), expected);
+            now = now + expected;
+            fail(&mut lockout, "ann", 1, now);
         }
     }
 
@@ -144,7 +176,7 @@ mod tests {
         let mut lockout = Lockout::default();
         fail(&mut lockout, "ann from there", FREE, at(0));
         assert!(lockout.try_now(&"ann from there", at(1)).is_err());
-        assert_eq!(lockout.try_now(&"ann from here", at(1)), Ok(()));
+        fail(&mut lockout, "ann from here", 1, at(1));
     }
 
     #[test]
@@ -154,7 +186,37 @@ mod tests {
         for _ in 0..100 {
             assert!(lockout.try_now(&"ann", at(1)).is_err());
         }
-        assert_eq!(lockout.try_now(&"ann", at(2)), Ok(()));
+        fail(&mut lockout, "ann", 1, at(2));
+    }
+
+    #[test]
+    fn tries_that_nobody_decided_are_not_counted() {
+        let mut lockout = Lockout::default();
+        for _ in 0..100 {
+            let counted = lockout.try_now(&"ann", at(0)).unwrap();
+            lockout.undo(&"ann", counted);
+        }
+        assert!(lockout.tried.is_empty());
+        fail(&mut lockout, "ann", FREE, at(0));
+        let counted = lockout.try_now(&"ann", at(2)).unwrap();
+        lockout.undo(&"ann", counted);
+        // As before it: the first wait is over.
+        let counted = lockout.try_now(&"ann", at(2)).unwrap();
+        // One that was right meanwhile has nothing left to take back.
+        lockout.forgive(&"ann");
+        lockout.undo(&"ann", counted);
+        assert!(lockout.tried.is_empty());
+    }
+
+    #[test]
+    fn of_two_at_once_only_the_undecided_one_is_taken_back() {
+        let mut lockout = Lockout::default();
+        fail(&mut lockout, "ann", FREE - 2, at(0));
+        let undecided = lockout.try_now(&"ann", at(1)).unwrap();
+        fail(&mut lockout, "ann", 1, at(1));
+        lockout.undo(&"ann", undecided);
+        fail(&mut lockout, "ann", 1, at(1));
+        assert_eq!(wait(&mut lockout, "ann", at(1)), FIRST);
     }
 
     #[test]
@@ -168,19 +230,21 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_remembered_the_latest_of_them() {
+    fn only_so_many_are_remembered_and_of_those_who_waited_first_nobody_is_forgotten() {
         let mut lockout = Lockout::default();
+        let ann = u64::MAX;
+        for _ in 0..FREE {
+            lockout.try_now(&ann, at(0)).unwrap();
+        }
+        // Whoever tries many others to have it forgotten that they tried her.
         for who in 0..REMEMBERED_MAX as u64 + 10 {
-            for _ in 0..FREE {
-                let now = Moment::from_millis(who);
-                assert_eq!(lockout.try_now(&who, now), Ok(()));
-            }
+            lockout.try_now(&who, Moment::from_millis(who / 8)).unwrap();
             assert!(lockout.tried.len() <= REMEMBERED_MAX);
         }
-        let last = REMEMBERED_MAX as u64 + 9;
-        assert!(lockout.try_now(&last, Moment::from_millis(last)).is_err());
+        assert!(lockout.try_now(&ann, at(1)).is_err());
+        assert!(!lockout.tried.contains_key(&0), "the oldest of the others");
         // Hours on, those of before make room by themselves.
-        assert_eq!(lockout.try_now(&u64::MAX, at(9999)), Ok(()));
+        lockout.try_now(&1_000_000, at(9999)).unwrap();
         assert_eq!(lockout.tried.len(), 1);
     }
 }

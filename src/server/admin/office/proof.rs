@@ -4,13 +4,16 @@ use super::super::caller::actor;
 use super::super::problem::Problem;
 use super::{Guessed, Office, Peer, Range, by, now_ms};
 use crate::accounts::AccountName;
+use crate::accounts::lockout::Lockout;
 use crate::accounts::opaque::Digest;
 use crate::accounts::password::{Password, SALT_BYTES, Verdict};
 use crate::accounts::recovery::RecoveryCode;
 use crate::private::Private;
 use crate::store::{Account, PasswordChange};
 use axum::http::StatusCode;
+use parking_lot::Mutex;
 use rand::Rng as _;
+use std::hash::Hash;
 use std::time::Duration;
 
 impl Office {
@@ -24,23 +27,12 @@ impl Office {
         // What is no name is no account's, and is made to wait as well.
         let named: Option<AccountName> = name.parse().ok();
         let key = named.clone().map(|name| (name, Range::from(peer)));
-        if let Some(key) = &key {
-            let tried = self.by_password.lock().try_now(key, self.now());
-            tried.map_err(too_many)?;
-        }
-        let account = match &named {
-            Some(name) => self.store.account_named(name).await?,
-            None => None,
-        };
-        let kept = account
-            .as_ref()
-            .and_then(|account| account.password.clone());
         let claimed = Password::claimed(password);
-        let (verdict, claimed) = self
-            .pool
-            .run(move || (claimed.check(kept.as_deref().map(String::as_str)), claimed))
-            .await?;
-        let account = account.filter(|account| !account.is_disabled());
+        let looking = self.look_at_password(named, claimed);
+        let (account, verdict, claimed) = match &key {
+            Some(key) => self.counted(&self.by_password, key, looking).await?,
+            None => looking.await?,
+        };
         let (Verdict::Right { is_outdated }, Some(account)) = (verdict, account) else {
             tracing::info!("a login was refused");
             return Err(wrong_password());
@@ -52,6 +44,43 @@ impl Office {
             return Ok(account);
         }
         self.rehash(account, claimed).await
+    }
+
+    /// The account of this name, if it may be used, and what is to be said of the password.
+    async fn look_at_password(
+        &self,
+        name: Option<AccountName>,
+        claimed: Password,
+    ) -> Result<(Option<Account>, Verdict, Password), Problem> {
+        let account = match &name {
+            Some(name) => self.store.account_named(name).await?,
+            None => None,
+        };
+        let kept = account
+            .as_ref()
+            .and_then(|account| account.password.clone());
+        let (verdict, claimed) = self
+            .pool
+            .run(move || (claimed.check(kept.as_deref().map(String::as_str)), claimed))
+            .await?;
+        let account = account.filter(|account| !account.is_disabled());
+        Ok((account, verdict, claimed))
+    }
+
+    /// Counts a try as wrong, unless nobody found out: because too many were there, or the store was away.
+    pub(super) async fn counted<K: Eq + Hash + Clone, T>(
+        &self,
+        tried: &Mutex<Lockout<K>>,
+        who: &K,
+        trying: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let counted = tried.lock().try_now(who, self.now());
+        let counted = counted.map_err(too_many)?;
+        let outcome = trying.await;
+        if outcome.is_err() {
+            tried.lock().undo(who, counted);
+        }
+        outcome
     }
 
     /// Keeps the password by the parameters of now. What can't be done now is done the next time.
@@ -94,9 +123,8 @@ impl Office {
     /// Takes a code of the account's second factor, or a recovery code, as used.
     pub(super) async fn check_code(&self, account: &Account, code: &str) -> Result<(), Problem> {
         let key = (account.id, Guessed::Code);
-        let tried = self.by_account.lock().try_now(&key, self.now());
-        tried.map_err(too_many)?;
-        if !self.use_code(account, code).await? {
+        let using = self.use_code(account, code);
+        if !self.counted(&self.by_account, &key, using).await? {
             tracing::warn!(
                 account = account.id,
                 "a second factor was refused after the right password"

@@ -1,5 +1,6 @@
 //! Accounts of others, by the API and by the command line.
 
+use crate::common::{V1, until};
 use crate::operators::{Office, PASSWORD};
 use serde_json::json;
 
@@ -193,4 +194,53 @@ async fn every_change_is_in_the_audit_log_with_who_made_it_and_no_secret() {
     for secret in [PASSWORD, "argon2", &ada.access, &ada.refresh] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
+}
+
+#[tokio::test]
+async fn what_is_done_to_the_server_itself_is_in_the_audit_log_too() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    let ann = V1::connect(&office.server).await;
+    let session = ann.welcome["session"].as_str().expect("a name").to_owned();
+    let level = json!({"level": "debug"});
+    let deeds = [
+        (format!("/api/v1/sessions/{session}/disconnect"), json!({})),
+        ("/api/v1/log-level".to_owned(), level.clone()),
+        ("/api/v1/drain".to_owned(), json!({})),
+        // Changes nothing any more.
+        ("/api/v1/drain".to_owned(), json!({})),
+        ("/api/v1/drain/cancel".to_owned(), json!({})),
+    ];
+    for (path, body) in deeds {
+        let answer = office.post(&path, Some(&ada.access), &body).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    let expected = [
+        ("server.drain", "server".to_owned()),
+        ("server.drain_cancel", "server".to_owned()),
+        ("server.log_level", "server".to_owned()),
+        ("session.disconnect", format!("session:{session}")),
+    ];
+    // They are done before they are written down, by tasks that may overtake each other.
+    let store = office.store().await;
+    let written = until("all of it to be written down", async || {
+        let log = store.audit(Some("account:ada"), None, 100).await;
+        let rows = log.expect("it answers").rows.into_iter();
+        let deeds = rows.filter(|entry| {
+            entry.action.starts_with("server.") || entry.action.starts_with("session.disconnect")
+        });
+        let deeds: Vec<_> = deeds.collect();
+        (deeds.len() >= expected.len()).then_some(deeds)
+    })
+    .await;
+    let mut seen: Vec<_> = written
+        .iter()
+        .map(|entry| (entry.action.as_str(), entry.target.clone()))
+        .collect();
+    seen.sort();
+    assert_eq!(seen, expected);
+    let of_level = written
+        .iter()
+        .find(|entry| entry.action == "server.log_level");
+    assert_eq!(of_level.expect("it is there").detail, level);
 }

@@ -33,3 +33,16 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     };
     value
 }
+
+/// Waits until something is so.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(what, async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}

@@ -9,9 +9,9 @@ mod passes;
 mod reports;
 mod rules;
 
-use common::{Server, V1, join, with};
+use common::{Server, V1, join, until, with};
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use whisperchat::store::{Opening, Store, StoreAt};
 
@@ -75,17 +75,4 @@ fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(since.expect("it is after 1970").as_millis())
         .expect("and before the year 292278994")
-}
-
-/// Waits until something is so.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    common::within(what, async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
 }

@@ -1,6 +1,7 @@
 //! What operators can do.
 
 use super::State;
+use super::caller::Caller;
 use super::history::{History, Steps};
 use super::office::{self, Office};
 use super::problem::{Body, Problem};
@@ -11,11 +12,14 @@ use crate::server::limits::Limit;
 use crate::server::listen::Shared;
 use crate::server::log::{self, LogError};
 use crate::server::metrics::{self, Present};
-use axum::extract;
+use crate::server::store::now_ms;
+use crate::store::NewAudit;
+use axum::extract::{self, Extension};
 use axum::http::{StatusCode, Uri};
 use axum::response::Json;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -53,6 +57,33 @@ impl Desk {
     /// Who knows the accounts.
     pub(super) fn office(&self) -> Result<&Office, Problem> {
         self.office.as_deref().ok_or_else(office::none)
+    }
+
+    /// Writes into the audit log what somebody has done to the server itself. It is done: nobody waits for the store, and
+    /// where that is away it stands in the server's own log alone.
+    pub(super) fn write_down(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        target: String,
+        detail: Value,
+    ) {
+        let Some(writer) = self.shared.store.clone() else {
+            return;
+        };
+        let entry = NewAudit {
+            at_ms: now_ms(),
+            actor: caller.actor(),
+            action: action.to_owned(),
+            target,
+            detail,
+        };
+        // As many at once as the writer lets wait; it refuses the others at once.
+        tokio::spawn(async move {
+            if let Err(error) = writer.add_audit(entry).await {
+                tracing::warn!(%error, action, "what an operator did is not in the audit log");
+            }
+        });
     }
 
     /// Counts for the history, for as long as it is polled.
@@ -192,7 +223,10 @@ pub(super) async fn status(desk: extract::State<Arc<Desk>>) -> Json<Status> {
     (status = OK, body = Status),
     (status = CONFLICT, description = "The server stops", body = Problem),
 ))]
-pub(super) async fn drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status>, Problem> {
+pub(super) async fn drain(
+    desk: extract::State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Status>, Problem> {
     let Shared { roster, rules, .. } = &*desk.shared;
     let begun = Begun {
         at: rules.hub.now(),
@@ -200,9 +234,16 @@ pub(super) async fn drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status
     };
     if roster.drain(&rules.hub).map_err(conflict)? {
         *desk.drain.lock() = Some(begun);
+        let detail = json!({"connections": begun.connections});
+        desk.write_down(&caller, "server.drain", "server".to_owned(), detail);
     }
     let status = desk.status();
-    tracing::info!(sessions = status.sessions, "an operator drains the server");
+    let actor = caller.actor();
+    tracing::info!(
+        sessions = status.sessions,
+        actor,
+        "an operator drains the server"
+    );
     Ok(Json(status))
 }
 
@@ -213,12 +254,22 @@ pub(super) async fn drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status
     (status = OK, body = Status),
     (status = CONFLICT, description = "The server stops", body = Problem),
 ))]
-pub(super) async fn cancel_drain(desk: extract::State<Arc<Desk>>) -> Result<Json<Status>, Problem> {
+pub(super) async fn cancel_drain(
+    desk: extract::State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Status>, Problem> {
     let Shared { roster, rules, .. } = &*desk.shared;
     roster.cancel_drain(&rules.hub).map_err(conflict)?;
+    desk.write_down(
+        &caller,
+        "server.drain_cancel",
+        "server".to_owned(),
+        json!({}),
+    );
     let status = desk.status();
     tracing::info!(
         sessions = status.sessions,
+        actor = caller.actor(),
         "an operator has called off the drain"
     );
     Ok(Json(status))
@@ -247,10 +298,18 @@ pub(super) async fn log_level() -> Result<Json<Level>, Problem> {
     (status = CONFLICT, description = "The log is not the server's", body = Problem),
 ))]
 pub(super) async fn set_log_level(
+    desk: extract::State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
     Body(Level { level }): Body<Level>,
 ) -> Result<Json<Level>, Problem> {
     log::set_level(&level).map_err(|error| refused(&error))?;
-    tracing::info!(level, "an operator has changed the log's level");
+    let detail = json!({"level": level});
+    desk.write_down(&caller, "server.log_level", "server".to_owned(), detail);
+    tracing::info!(
+        level,
+        actor = caller.actor(),
+        "an operator has changed the log's level"
+    );
     Ok(Json(Level { level }))
 }
 

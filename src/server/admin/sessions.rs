@@ -1,14 +1,16 @@
 //! One session, by its name: what it does, and its end. Nothing here says who it is, where, or what about.
 
 use super::api::Desk;
+use super::caller::Caller;
 use super::problem::Problem;
 use crate::dialect::Dialect;
 use crate::lobby::{SessionId, StateName};
 use crate::server::hub::{ConnectionPortrait, Portrait};
-use axum::extract::{self, Path};
+use axum::extract::{self, Extension, Path};
 use axum::http::StatusCode;
 use axum::response::Json;
 use serde::Serialize;
+use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -146,13 +148,16 @@ pub(super) async fn session(
 )]
 pub(super) async fn disconnect(
     desk: extract::State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Disconnected>, Problem> {
     let session = parse(&name)?;
     if !desk.shared.rules.hub.remove(session) {
         return Err(ended());
     }
-    tracing::info!(%session, "an operator has ended a session");
+    let target = format!("session:{session}");
+    desk.write_down(&caller, "session.disconnect", target, json!({}));
+    tracing::info!(%session, actor = caller.actor(), "an operator has ended a session");
     Ok(Json(Disconnected { session: name }))
 }
 

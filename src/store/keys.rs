@@ -33,27 +33,6 @@ impl Store {
         rows.iter().map(Key::read).collect()
     }
 
-    /// Adds a key, which is the newest from then on.
-    ///
-    /// # Errors
-    /// [`StoreError::Away`].
-    pub async fn add_key(
-        &self,
-        purpose: &str,
-        secret: &[u8],
-        at_ms: i64,
-    ) -> Result<Key, StoreError> {
-        // Nothing is decided by what is there. SQLite says only at a commit of its own whether what a statement that
-        // returns rows has done is on the disk.
-        let mut tx = self.begin(Level::ReadCommitted).await?;
-        let connection: &mut AnyConnection = &mut tx;
-        let query = sqlx::query(sql::ADD_KEY).bind(purpose);
-        let query = query.bind(secret.to_vec()).bind(at_ms);
-        let key = Key::read(&query.fetch_one(connection).await?)?;
-        tx.commit().await?;
-        Ok(key)
-    }
-
     /// The newest key for a purpose that is not retired, or if there is none this one, which is added then: what
     /// several servers that start at once agree on.
     ///
@@ -90,16 +69,37 @@ impl Store {
         Ok(key)
     }
 
-    /// Lets a key stop to count at a moment, which may be to come.
+    /// Adds a key in the place of all others for its purpose, which stop to count at `until_ms`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Away`].
-    pub async fn retire_key(&self, id: i64, at_ms: i64) -> Result<(), StoreError> {
-        let query = sqlx::query(sql::RETIRE_KEY).bind(id).bind(at_ms);
-        match query.execute(self.pool()).await?.rows_affected() {
-            0 => Err(StoreError::NotFound("key")),
-            _ => Ok(()),
-        }
+    /// [`StoreError::Away`].
+    pub async fn replace_keys(
+        &self,
+        purpose: &str,
+        secret: &[u8],
+        at_ms: i64,
+        until_ms: i64,
+    ) -> Result<Key, StoreError> {
+        retried(|| self.try_replace_keys(purpose, secret, at_ms, until_ms)).await
+    }
+
+    async fn try_replace_keys(
+        &self,
+        purpose: &str,
+        secret: &[u8],
+        at_ms: i64,
+        until_ms: i64,
+    ) -> Result<Key, StoreError> {
+        // Of two servers that do so at once, one must see the other's key: which is not there when it begins.
+        let mut tx = self.begin(Level::Serializable).await?;
+        let connection: &mut AnyConnection = &mut tx;
+        let query = sqlx::query(sql::RETIRE_KEYS).bind(purpose).bind(until_ms);
+        query.execute(&mut *connection).await?;
+        let query = sqlx::query(sql::ADD_KEY).bind(purpose);
+        let query = query.bind(secret.to_vec()).bind(at_ms);
+        let key = Key::read(&query.fetch_one(connection).await?)?;
+        tx.commit().await?;
+        Ok(key)
     }
 }
 

@@ -130,7 +130,7 @@ statements! {
          WHERE purpose = $1 AND retired_at_ms IS NULL ORDER BY id DESC LIMIT 1";
     ADD_KEY = "INSERT INTO signing_keys (purpose, secret, created_at_ms) VALUES ($1, $2, $3) \
          RETURNING id, purpose, secret, created_at_ms, retired_at_ms";
-    RETIRE_KEY = "UPDATE signing_keys SET retired_at_ms = $2 WHERE id = $1";
+    RETIRE_KEYS = "UPDATE signing_keys SET retired_at_ms = $2 WHERE purpose = $1 AND retired_at_ms IS NULL";
 
     REPORTS_BY = concat!("SELECT ", report_columns!(), " FROM reports WHERE reporter = $1 ORDER BY id LIMIT $2");
     REPORTS_OF = concat!("SELECT ", report_columns!(), " FROM reports WHERE reported = $1 ORDER BY id LIMIT $2");

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
+use whisperchat::store::Retention;
 
 /// The two parts of a token that say something.
 fn parts(token: &str) -> (Value, Value) {
@@ -141,15 +142,11 @@ async fn a_token_is_good_while_another_key_takes_the_place_of_its_own() {
     let ann = office.somebody("ann", "viewer").await;
     let store = office.store().await;
     let before = store.keys("access").await.expect("it answers").remove(0);
+    let to_come = before.created_at_ms + 3_600_000;
     let newer = store
-        .add_key("access", &[5; 32], before.created_at_ms + 1)
+        .replace_keys("access", &[5; 32], before.created_at_ms + 1, to_come)
         .await;
     newer.expect("it is kept");
-    let to_come = before.created_at_ms + 3_600_000;
-    store
-        .retire_key(before.id, to_come)
-        .await
-        .expect("it is kept");
     // A server that begins now signs by the newer one.
     let office = office.restarted().await;
     assert_eq!(
@@ -164,7 +161,14 @@ async fn a_token_is_good_while_another_key_takes_the_place_of_its_own() {
         200
     );
     // Now the other's time is over.
-    store.retire_key(before.id, 1).await.expect("it is kept");
+    const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
+    let retention = Retention {
+        reports_ms: YEAR_MS,
+        bans_ms: YEAR_MS,
+        audit_ms: YEAR_MS,
+    };
+    let swept = store.sweep(to_come + 1, &retention).await;
+    assert_eq!(swept.expect("it is swept").keys, 1);
     let office = office.restarted().await;
     assert_eq!(
         office.get("/api/v1/me", Some(&ann.access)).await.status,

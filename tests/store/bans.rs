@@ -15,6 +15,7 @@ on_both!(
     all_bans_in_force_are_read_page_by_page,
     servers_that_start_at_once_agree_on_one_key,
     a_key_that_is_retired_is_not_used_and_stays_until_its_time,
+    servers_that_replace_a_key_at_once_leave_one_that_counts,
 );
 
 async fn in_force(store: &Store, at_ms: i64) -> Vec<i64> {
@@ -191,16 +192,39 @@ async fn a_key_that_is_retired_is_not_used_and_stays_until_its_time(fresh: &Fres
     let store = open(fresh).await;
     let old = store.key_or_add("token", b"old", NOW).await.unwrap();
     assert_eq!(&**old.secret, b"old");
-    store.retire_key(old.id, NOW + 1000).await.unwrap();
-    let new = store.key_or_add("token", b"new", NOW + 1).await.unwrap();
-    assert_ne!(new.id, old.id);
-    let newer = store.add_key("token", b"newer", NOW + 2).await.unwrap();
-    let used = store.key_or_add("token", b"unused", NOW + 3).await.unwrap();
-    assert_eq!(used, newer);
+    let new = store
+        .replace_keys("token", b"new", NOW + 1, NOW + 1000)
+        .await;
+    let new = new.unwrap();
+    let used = store.key_or_add("token", b"unused", NOW + 2).await.unwrap();
+    assert_eq!(used, new);
     let all = store.keys("token").await.unwrap();
-    let ids: Vec<_> = all.iter().map(|key| key.id).collect();
-    assert_eq!(ids, [newer.id, new.id, old.id]);
-    assert_eq!(all[2].retired_at_ms, Some(NOW + 1000));
-    let outcome = store.retire_key(1000, NOW).await;
-    assert!(matches!(outcome, Err(StoreError::NotFound("key"))));
+    let ends = all.iter().map(|key| (key.id, key.retired_at_ms));
+    let ends: Vec<_> = ends.collect();
+    assert_eq!(ends, [(new.id, None), (old.id, Some(NOW + 1000))]);
+}
+
+async fn servers_that_replace_a_key_at_once_leave_one_that_counts(fresh: &Fresh) {
+    let store = open(fresh).await;
+    store.key_or_add("token", b"old", NOW).await.unwrap();
+    let other = store.replace_keys("pass", b"other", NOW, NOW).await;
+    other.unwrap();
+    let mut servers = Vec::new();
+    for number in 0..6_u8 {
+        let store = open(fresh).await;
+        servers.push(tokio::spawn(async move {
+            let secret = [number; 32];
+            let replaced = store.replace_keys("token", &secret, NOW, NOW + 1000);
+            replaced.await.unwrap()
+        }));
+    }
+    for server in servers {
+        server.await.unwrap();
+    }
+    for (purpose, how_many) in [("token", 7), ("pass", 1)] {
+        let keys = store.keys(purpose).await.unwrap();
+        assert_eq!(keys.len(), how_many);
+        let lasting = keys.iter().filter(|key| key.retired_at_ms.is_none());
+        assert_eq!(lasting.count(), 1, "{purpose}: {keys:?}");
+    }
 }

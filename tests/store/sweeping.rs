@@ -46,9 +46,9 @@ async fn what_is_old_goes_and_what_is_young_stays(fresh: &Fresh) {
             lifted.unwrap();
         }
     }
-    let key = store.add_key("pass", b"old", NOW).await.unwrap();
-    store.add_key("pass", b"new", NOW).await.unwrap();
-    store.retire_key(key.id, NOW - 1).await.unwrap();
+    store.key_or_add("pass", b"old", NOW).await.unwrap();
+    let replaced = store.replace_keys("pass", b"new", NOW, NOW - 1).await;
+    replaced.unwrap();
 
     let swept = store.sweep(NOW, &RETENTION).await.unwrap();
     let expected = Swept {

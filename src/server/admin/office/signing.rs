@@ -106,11 +106,11 @@ impl Signing {
         let seed = draw_seed(&mut *self.random.lock());
         let newest = self.store.key_or_add(PURPOSE, &seed, now_ms).await?;
         if now_ms - newest.created_at_ms >= KEY_MS {
-            // Two servers may both do so: then there are two new ones, and both are good.
+            // Two servers may both do so: then the key of the first is good for as long as the old one.
             let seed = draw_seed(&mut *self.random.lock());
-            self.store.add_key(PURPOSE, &seed, now_ms).await?;
+            let until_ms = now_ms + OVERLAP_MS;
             self.store
-                .retire_key(newest.id, now_ms + OVERLAP_MS)
+                .replace_keys(PURPOSE, &seed, now_ms, until_ms)
                 .await?;
         }
         let keys = self.store.keys(PURPOSE).await?;

@@ -6,8 +6,9 @@ use crate::config;
 use crate::server::{Inherited, Reloader, Server, log};
 use crate::store::{Store, StoreError};
 use clap::Args;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::panic::PanicHookInfo;
+use std::path::Path;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -55,7 +56,7 @@ async fn open_store(settings: &config::Store) -> anyhow::Result<Option<Store>> {
         }
         Err(StoreError::Off) if settings.url == config::StoreUrl::Off => Ok(None),
         // One that is there may have accounts: without it, everybody on this machine would be let in.
-        Err(error @ StoreError::Open { .. }) if at.file().is_some_and(|file| file.exists()) => {
+        Err(error @ StoreError::Open { .. }) if at.file().is_some_and(|file| may_exist(&file)) => {
             Err(error.into())
         }
         Err(error @ (StoreError::Off | StoreError::Open { .. })) if !settings.is_asked_for() => {
@@ -63,6 +64,17 @@ async fn open_store(settings: &config::Store) -> anyhow::Result<Option<Store>> {
             Ok(None)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether there may be such a file: where a folder may not be looked into, nobody knows.
+fn may_exist(file: &Path) -> bool {
+    match file.metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        ),
     }
 }
 

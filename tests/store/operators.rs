@@ -140,6 +140,25 @@ async fn the_usual_folder_is_used_and_done_without_where_it_can_not_be_had() {
     assert!(server.stop().await.success());
 }
 
+#[test]
+fn a_usual_folder_that_can_not_be_looked_into_keeps_the_server_from_starting() {
+    // There may be accounts in it: without them, everybody on this machine would be let in.
+    let fresh = Fresh::sqlite();
+    let home = fresh.folder().join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::symlink(".local", home.join(".local")).unwrap();
+    let outcome = whisperchat(&["serve", "--listen", "127.0.0.1:0"])
+        .args(["--set", "store.url=auto"])
+        .env("HOME", home)
+        .env_remove("STATE_DIRECTORY")
+        .env_remove("XDG_STATE_HOME")
+        .output()
+        .expect("it can be run");
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot open the store"), "{stderr}");
+}
+
 #[tokio::test]
 async fn a_store_of_a_newer_version_keeps_the_server_from_starting() {
     let fresh = Fresh::sqlite();

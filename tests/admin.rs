@@ -562,3 +562,21 @@ async fn the_description_is_the_one_that_is_checked_in_and_all_of_it_is_served()
     assert_eq!(ask(admin, "GET /api/v1/drain", &[], "").await.0, 405);
     assert_eq!(get(admin, "/nothing").await.0, 404);
 }
+
+#[tokio::test]
+async fn those_who_ask_and_do_not_read_take_nobodys_place_for_long() {
+    let (_server, admin) = server(&[]).await;
+    let request = "GET /vendor/countries-110m.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let requests = request.repeat(200);
+    let mut hangs = Vec::new();
+    // As many as there may be.
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(admin).await.expect("it listens");
+        // What finds no room waits with the one who does not read.
+        let _ = stream.try_write(requests.as_bytes());
+        stream.flush().await.expect("it is there");
+        hangs.push(stream);
+    }
+    assert_eq!(get(admin, "/livez").await.0, 200);
+    drop(hangs);
+}

@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -50,6 +51,9 @@ const CONNECTIONS_MAX: usize = 64;
 
 /// The longest body of a request, in bytes.
 const BODY_MAX_BYTES: usize = 4096;
+
+/// How long the other side may take nothing of what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a request may take, its body included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -163,6 +167,9 @@ async fn accept(listener: &TcpListener, router: &Router, head_timeout: Duration)
         };
         let inner = TowerToHyperService::new(router.clone());
         let peer = Peer(peer.ip());
+        // Whoever asks and doesn't read what they are told keeps their place no longer than that.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(peer);
             inner.call(request)
@@ -171,7 +178,7 @@ async fn accept(listener: &TcpListener, router: &Router, head_timeout: Duration)
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(head_timeout)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(Box::pin(stream)), service)
                 .with_upgrades()
                 .await;
             if let Err(error) = served {

@@ -21,6 +21,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // PostgreSQL has no place for it in a text, so nothing that is kept has it.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(bad("a parameter must not hold a NUL"));
+        }
         let read = Query::try_from_uri(&parts.uri);
         read.map(|Query(params)| Self(params))
             .map_err(|why| bad(why.body_text()))

@@ -10,6 +10,7 @@ mod guard;
 mod history;
 mod moderation;
 mod office;
+mod once;
 mod probes;
 mod problem;
 mod regions;

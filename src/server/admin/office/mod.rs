@@ -223,6 +223,7 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(_) => StatusCode::NOT_FOUND,
             StoreError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
             StoreError::Unacceptable(_) => StatusCode::CONFLICT,
+            StoreError::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             StoreError::Off | StoreError::Away { .. } | StoreError::Crossed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

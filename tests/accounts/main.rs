@@ -8,6 +8,7 @@ mod access;
 mod authentication;
 #[path = "../common/mod.rs"]
 mod common;
+mod figures;
 mod management;
 mod operators;
 mod races;

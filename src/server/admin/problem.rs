@@ -48,6 +48,12 @@ impl Problem {
         }
     }
 
+    /// The answer's status.
+    pub(super) fn status(&self) -> StatusCode {
+        // It was made of one.
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// The same for somebody who is let in, and only didn't show well enough that it is still they: 401 would have
     /// their program log in anew.
     pub(super) fn into_forbidden(self) -> Self {
@@ -66,8 +72,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // It was made of a status.
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         // Words and numbers can always be written.
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, KIND)], body).into_response();

@@ -5,13 +5,14 @@ use super::super::caller::{Caller, actor};
 use super::super::problem::{Body, Problem};
 use super::cookie::Jar;
 use super::me::Me;
-use super::proof::wrong_password;
+use super::proof::{refused_code, wrong_password};
 use super::{Hidden, Office, Peer, by, now_ms};
 use crate::accounts::Standing;
 use crate::accounts::opaque::Opaque;
 use crate::accounts::refresh;
 use crate::accounts::token::{ACCESS_S, Access, FACTOR_S, FirstStep};
 use crate::private::Private;
+use crate::server::metrics::Login as Outcome;
 use crate::store::{Account, NewSession, SessionRow, Turned};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -129,6 +130,7 @@ pub(super) async fn login(
     if account.has_factor {
         let step = FirstStep::new(account.id, &kept);
         let factor_token = office.signing.sign_factor(&step, now_ms()).await?;
+        office.logins.ended(Outcome::Factor);
         let answer = LoggedIn::Factor {
             factor_token,
             expires_in_s: FACTOR_S,
@@ -168,7 +170,11 @@ pub(super) async fn login_factor(
     if FirstStep::new(account.id, &kept) != step || account.is_disabled() || !account.has_factor {
         return Err(begin_again());
     }
-    office.check_code(&account, &login.code.0).await?;
+    let checked = office.check_code(&account, &login.code.0).await;
+    if let Some(outcome) = checked.as_ref().err().and_then(refused_code) {
+        office.logins.ended(outcome);
+    }
+    checked?;
     let jar = login.cookie.then(|| Jar::of(&headers));
     office.begin(&account, kept, true, jar).await
 }
@@ -205,6 +211,7 @@ pub(super) async fn refresh(
         Turned::Over => return Err(log_in_again("the session of this refresh token has ended")),
         Turned::Reused(session) => {
             tracing::warn!(account = session.account, "a refresh token was shown twice");
+            office.logins.refresh_was_reused();
             let message = "the refresh token was used before, so somebody else may have it: the session has ended";
             return Err(log_in_again(message));
         }
@@ -300,6 +307,7 @@ impl Office {
             .await?
             .ok_or_else(wrong_password)?;
         let tokens = self.tokens(&session, token.to_wire(), jar).await?;
+        self.logins.ended(Outcome::Done);
         Ok(answer(LoggedIn::Done(tokens), jar, &token))
     }
 

@@ -4,6 +4,7 @@
 //! and a few wait; whoever comes beyond that is told to come later.
 
 use super::super::problem::Problem;
+use crate::server::metrics::Logins;
 use axum::http::StatusCode;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -21,6 +22,7 @@ pub(super) struct HashPool {
     seats: Arc<Semaphore>,
     /// For those that are made.
     desks: Arc<Semaphore>,
+    logins: Arc<Logins>,
 }
 
 /// That too many wait already.
@@ -28,11 +30,12 @@ pub(super) struct HashPool {
 pub(super) struct Busy;
 
 impl HashPool {
-    pub(super) fn new(at_once: u32) -> Self {
+    pub(super) fn new(at_once: u32, logins: Arc<Logins>) -> Self {
         let at_once = at_once as usize;
         Self {
             seats: Arc::new(Semaphore::new(at_once * (1 + WAITING_FOR_EACH))),
             desks: Arc::new(Semaphore::new(at_once)),
+            logins,
         }
     }
 
@@ -41,16 +44,19 @@ impl HashPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let seat = Arc::clone(&self.seats)
-            .try_acquire_owned()
-            .map_err(|_| Busy)?;
-        let desk = Arc::clone(&self.desks)
-            .acquire_owned()
-            .await
-            .map_err(|_| Busy)?;
+        let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() else {
+            self.logins.hash_is_refused();
+            return Err(Busy);
+        };
+        let waiting = self.logins.hash_waits();
+        let desk = Arc::clone(&self.desks).acquire_owned().await;
+        drop(waiting);
+        let desk = desk.map_err(|_| Busy)?;
+        let logins = Arc::clone(&self.logins);
         // Who asks may go away; the work goes on, and keeps its place until it is done.
         let work = tokio::task::spawn_blocking(move || {
             let outcome = work();
+            logins.hash_is_done();
             drop((seat, desk));
             outcome
         });
@@ -73,7 +79,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_storm_is_worked_off_one_by_one_and_the_rest_is_sent_away() {
-        let pool = Arc::new(HashPool::new(1));
+        let pool = Arc::new(HashPool::new(1, Arc::default()));
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(parking_lot::Mutex::new(gate));
         let (at_work, at_work_most) =

@@ -8,6 +8,7 @@ use crate::accounts::opaque::Digest;
 use crate::accounts::password::{Password, SALT_BYTES, Verdict};
 use crate::accounts::recovery::RecoveryCode;
 use crate::private::Private;
+use crate::server::metrics::Login;
 use crate::store::{Account, PasswordChange};
 use axum::http::StatusCode;
 use rand::Rng as _;
@@ -26,7 +27,10 @@ impl Office {
         let key = named.clone().map(|name| (name, Range::from(peer)));
         if let Some(key) = &key {
             let tried = self.by_password.lock().try_now(key, self.now());
-            tried.map_err(too_many)?;
+            tried.map_err(|wait| {
+                self.logins.ended(Login::Locked);
+                too_many(wait)
+            })?;
         }
         let account = match &named {
             Some(name) => self.store.account_named(name).await?,
@@ -39,10 +43,12 @@ impl Office {
         let (verdict, claimed) = self
             .pool
             .run(move || (claimed.check(kept.as_deref().map(String::as_str)), claimed))
-            .await?;
+            .await
+            .inspect_err(|_| self.logins.ended(Login::Busy))?;
         let account = account.filter(|account| !account.is_disabled());
         let (Verdict::Right { is_outdated }, Some(account)) = (verdict, account) else {
             tracing::info!("a login was refused");
+            self.logins.ended(Login::Wrong);
             return Err(wrong_password());
         };
         if let Some(key) = &key {
@@ -126,6 +132,15 @@ impl Office {
             return Ok(false);
         };
         Ok(self.store.use_step(factor.id, step).await?)
+    }
+}
+
+/// What came of a login whose second step was refused, if that was because of what was shown.
+pub(super) fn refused_code(problem: &Problem) -> Option<Login> {
+    match problem.status() {
+        StatusCode::UNAUTHORIZED => Some(Login::FactorWrong),
+        StatusCode::TOO_MANY_REQUESTS => Some(Login::Locked),
+        _ => None,
     }
 }
 

@@ -138,6 +138,7 @@ pub(super) async fn login(
         return Ok(Json(answer).into_response());
     }
     let jar = login.cookie.then(|| Jar::of(&headers));
+    office.leave(jar, &headers).await?;
     office.begin(&account, kept, false, jar).await
 }
 
@@ -176,6 +177,7 @@ pub(super) async fn login_factor(
     }
     checked?;
     let jar = login.cookie.then(|| Jar::of(&headers));
+    office.leave(jar, &headers).await?;
     office.begin(&account, kept, true, jar).await
 }
 
@@ -239,18 +241,7 @@ pub(super) async fn logout(
     let office = desk.office()?;
     let jar = Jar::of(&headers);
     let (shown, _) = shown(&headers, body, jar);
-    if let Some(token) = shown.as_deref().and_then(RefreshToken::parse) {
-        let session = office
-            .store
-            .session_of(&token.family.digest(), now_ms())
-            .await?;
-        if let Some(session) = session {
-            office
-                .store
-                .end_session(session.id, by(&actor(&session.name)))
-                .await?;
-        }
-    }
+    office.end_session_of(shown.as_deref()).await?;
     Ok(forget(jar))
 }
 
@@ -276,6 +267,25 @@ pub(super) async fn logout_everywhere(
 }
 
 impl Office {
+    /// Ends the session of a refresh token, if there is one.
+    async fn end_session_of(&self, shown: Option<&str>) -> Result<(), Problem> {
+        let Some(token) = shown.and_then(RefreshToken::parse) else {
+            return Ok(());
+        };
+        let family = token.family.digest();
+        if let Some(session) = self.store.session_of(&family, now_ms()).await? {
+            let owner = actor(&session.name);
+            self.store.end_session(session.id, by(&owner)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the session that a browser has, whose place the one takes that is about to begin (ASVS 7.2.4).
+    async fn leave(&self, jar: Option<Jar>, headers: &HeaderMap) -> Result<(), Problem> {
+        self.end_session_of(jar.and_then(|jar| jar.find(headers)))
+            .await
+    }
+
     /// Begins a session of somebody who has shown all they have.
     async fn begin(
         &self,

@@ -168,12 +168,10 @@ async fn ban_by_key(
     key: &str,
     body: &Value,
 ) -> (u16, Option<String>, Option<String>, Value) {
-    let request = Request::get("")
-        .start_line("POST /api/v1/bans HTTP/1.1")
-        .with("Content-Type", "application/json")
+    let request = Request::post("/api/v1/bans", &body.to_string())
         .with("Idempotency-Key", key)
         .with("Connection", "close");
-    let (head, mut raw) = request.body(&body.to_string()).send_to(admin).await;
+    let (head, mut raw) = request.send_to(admin).await;
     let mut text = String::new();
     crate::common::within("an answer's body", raw.stream.read_to_string(&mut text))
         .await

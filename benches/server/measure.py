@@ -1,6 +1,8 @@
 """Measures what a crowd costs this server, and prints a table. Called by the script `run` beside it."""
 
 import argparse
+import http.client
+import itertools
 import json
 import multiprocessing
 import os
@@ -8,8 +10,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +51,11 @@ class Sizes:
     # People per second, of whom one of two reports the other.
     reporting: int
     reports_s: int
+    # So many people say so much a second, while others try passwords one after the other.
+    beside: int
+    told_per_s: int
+    guessing: int
+    guesses_s: int
 
 
 REAL = Sizes(
@@ -64,6 +74,10 @@ REAL = Sizes(
     slow_s=20,
     reporting=600,
     reports_s=60,
+    beside=1000,
+    told_per_s=10_000,
+    guessing=48,
+    guesses_s=30,
 )
 
 TEST = Sizes(
@@ -82,6 +96,10 @@ TEST = Sizes(
     slow_s=2,
     reporting=40,
     reports_s=2,
+    beside=40,
+    told_per_s=100,
+    guessing=48,
+    guesses_s=2,
 )
 
 
@@ -212,6 +230,25 @@ class Bench:
             f"{p99s[0]:.2f}, {p99s[1]:.2f}: {p99s[1] / max(p99s[0], 1e-3):.2f} ×"
         )
 
+    def logins(self):
+        """Strangers try passwords, more than are hashed at once, while people chat."""
+        options = {"connections": self.sizes.beside, "messages": self.sizes.told_per_s, "duration": self.sizes.guesses_s}
+        p99s = {}
+        for guessing in (0, self.sizes.guessing):
+            admin = free_port()
+            with tempfile.TemporaryDirectory(dir=self.folder) as store:
+                settings = ("--set", "store.url=auto", "--set", f"store.folder={store}")
+                with self.server("--admin-listen", f"127.0.0.1:{admin}", *settings) as process:
+                    with guesses(admin, guessing) as answers:
+                        seen = self.run(process, "chat", **options)
+            p99s[guessing] = seen["times_ms"]["relay"]["p99"]
+        yield f"logins by {guessing} strangers at once: hashed and refused, sent away, a second", "", (
+            ", ".join(f"{answers[status] / self.sizes.guesses_s:,.0f}" for status in (401, 429))
+        )
+        yield "relay p99 of everybody, without and with these in ms", "<= 1.5 ×", (
+            f"{p99s[0]:.2f}, {p99s[guessing]:.2f}: {p99s[guessing] / max(p99s[0], 1e-3):.2f} ×"
+        )
+
     def soak(self, duration_s):
         """People come, talk and go for a long time."""
         admin = free_port()
@@ -231,6 +268,34 @@ class Bench:
             first, second = (mean([look[index] for look in part]) for part in (steady[:half], steady[half:]))
             yield f"soak, {duration_s} s: {what}, second half against first", "<= 1.02 ×", f"{second / first:.3f} ×"
         yield "soak: people who came", "", f"{seen['counts']['arrivals']:,}"
+
+
+@contextmanager
+def guesses(admin_port, count):
+    """Has so many try wrong passwords of names that nobody has, each again when answered; counts the answers by status."""
+    answers, names, is_over = Counter(), itertools.count(), threading.Event()
+
+    def guess():
+        connection = http.client.HTTPConnection("127.0.0.1", admin_port, timeout=30)
+        while not is_over.is_set():
+            body = json.dumps({"name": f"nobody{next(names)}", "password": "not that one"})
+            connection.request("POST", "/api/v1/login", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            answers[answer.status] += 1
+            # Who is sent away comes again sooner than they were told to, but no faster than can be sent by this script.
+            is_over.wait(0.05 if answer.status == 429 else 0)
+        connection.close()
+
+    threads = [threading.Thread(target=guess) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
 
 
 def held_up(duration_s):
@@ -284,7 +349,7 @@ def kill_with_children(child):
 
 def main():
     parser = argparse.ArgumentParser(prog="benches/server/run", description=__doc__)
-    figures = ("idle", "burst", "relay", "drops", "arrivals", "slow", "reports")
+    figures = ("idle", "burst", "relay", "drops", "arrivals", "slow", "reports", "logins")
     parser.add_argument("--only", metavar="NAMES", help=f"some of {', '.join(figures)}, separated by commas")
     parser.add_argument("--soak", metavar="SECONDS", type=lambda text: int(text.rstrip("s")), help="only the soak, so long")
     parser.add_argument("--test", action="store_true", help="small, only to see that everything works")

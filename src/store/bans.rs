@@ -1,6 +1,7 @@
 //! Who is kept out, or apart, and until when.
 
 use super::audit;
+use super::once::{self, Once, Turn};
 use super::page::{page, rows_to_fetch};
 use super::row::{Read, fits};
 use super::transaction::{Level, Tx, retried};
@@ -133,6 +134,30 @@ impl Store {
         Ok(ban)
     }
 
+    /// The same, once by a key: who asks again by it gets the ban that was made then, as it is now.
+    ///
+    /// # Errors
+    /// As [`add_ban`](Self::add_ban); [`StoreError::KeyReused`] if something else was asked by this key;
+    /// [`StoreError::NotFound`] if the ban was made and is kept no more.
+    pub async fn add_ban_once(&self, new: &NewBan, once: &Once<'_>) -> Result<Ban, StoreError> {
+        retried(|| self.try_add_ban_once(new, once)).await
+    }
+
+    async fn try_add_ban_once(&self, new: &NewBan, once: &Once<'_>) -> Result<Ban, StoreError> {
+        // The key decides, by the index on what is unique.
+        let mut tx = self.begin(Level::ReadCommitted).await?;
+        let ban = match once::claim(&mut tx, once).await? {
+            Turn::First(claim) => {
+                let ban = add(&mut tx, new).await?;
+                once::remember(&mut tx, claim, ban.id).await?;
+                ban
+            }
+            Turn::Made(id) => ban_now(&mut tx, id).await?,
+        };
+        tx.commit().await?;
+        Ok(ban)
+    }
+
     /// One ban.
     ///
     /// # Errors
@@ -241,6 +266,14 @@ impl Store {
             .await?;
         bans_page(&rows, limit)
     }
+}
+
+/// A ban in the middle of a transaction, as it is now.
+async fn ban_now(tx: &mut Tx, id: i64) -> Result<Ban, StoreError> {
+    let connection: &mut AnyConnection = tx;
+    let query = sqlx::query(sql::BAN).bind(id);
+    let row = query.fetch_optional(connection).await?;
+    Ban::read(&row.ok_or(StoreError::NotFound("ban"))?)
 }
 
 fn bans_page(rows: &[AnyRow], limit: u32) -> Result<Page<Ban>, StoreError> {

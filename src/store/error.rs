@@ -66,6 +66,9 @@ pub enum StoreError {
         /// Its version now.
         now: i64,
     },
+    /// What is asked by this key is not what was asked by it before.
+    #[error("this key was used for another request already: take a new one")]
+    KeyReused,
     /// A value can't be kept as it is.
     #[error("{0}")]
     Unacceptable(&'static str),

@@ -9,6 +9,7 @@
 //! - `sql`: every statement, so that a test can have both databases read all of them
 //! - `reports`, `bans`, `audit`, `keys`: the tables, each with its rows and what can be done with them
 //! - `accounts`: people who look after the server, their factors and sessions
+//! - `once`: what is made once, however often it is asked for
 //! - `people`: what is kept of somebody, shown or forgotten on their request
 //! - `sweep`: rows that have been kept for long enough
 //! - `backup`: a copy while everything goes on
@@ -26,6 +27,7 @@ mod bans;
 mod error;
 mod keys;
 mod migrations;
+mod once;
 mod page;
 mod people;
 mod reports;
@@ -41,14 +43,15 @@ mod writer;
 use sqlx::AnyPool;
 
 pub use accounts::{
-    Account, AccountChange, By, Confirmed, Invitation, KeptFactor, NewAccount, NewSession,
-    PasswordChange, SessionRow, Turned,
+    Account, AccountChange, By, Confirmed, Invitation, KeptFactor, MadeAccount, NewAccount,
+    NewSession, PasswordChange, SessionRow, Turned,
 };
 pub use at::{Opening, StoreAt};
 pub use audit::{AuditEntry, NewAudit};
 pub use bans::{Ban, BanFilter, Measure, NewBan};
 pub use error::StoreError;
 pub use keys::Key;
+pub use once::Once;
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use people::Erased;
 pub use reports::{

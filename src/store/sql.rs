@@ -132,6 +132,13 @@ statements! {
          RETURNING id, purpose, secret, created_at_ms, retired_at_ms";
     RETIRE_KEYS = "UPDATE signing_keys SET retired_at_ms = $2 WHERE purpose = $1 AND retired_at_ms IS NULL";
 
+    CLAIM_KEY = "INSERT INTO idempotency_keys (actor, route, key, digest, at_ms) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (actor, route, key) DO NOTHING RETURNING id";
+    /// Changes nothing, and holds the row until the transaction ends, so that those who ask again take turns.
+    MADE_BY_KEY = "UPDATE idempotency_keys SET made = made WHERE actor = $1 AND route = $2 AND key = $3 \
+         RETURNING digest, made";
+    REMEMBER_MADE = "UPDATE idempotency_keys SET made = $2 WHERE id = $1";
+
     REPORTS_BY = concat!("SELECT ", report_columns!(), " FROM reports WHERE reporter = $1 ORDER BY id LIMIT $2");
     REPORTS_OF = concat!("SELECT ", report_columns!(), " FROM reports WHERE reported = $1 ORDER BY id LIMIT $2");
     FORGET_REPORTER = "UPDATE reports SET reporter = NULL, reporter_network = NULL, note = NULL, evidence = NULL, \
@@ -149,6 +156,8 @@ statements! {
          (SELECT id FROM reports WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
     SWEEP_BANS = "DELETE FROM bans WHERE id IN \
          (SELECT id FROM bans WHERE expires_at_ms < $1 OR lifted_at_ms < $1 ORDER BY id LIMIT $2)";
+    SWEEP_IDEMPOTENCY_KEYS = "DELETE FROM idempotency_keys WHERE id IN \
+         (SELECT id FROM idempotency_keys WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
     SWEEP_KEYS = "DELETE FROM signing_keys WHERE retired_at_ms < $1";
     /// Until when entries may be removed, for the transaction that does it.
     SET_AUDIT_BOUND = "UPDATE audit_bound SET before_ms = $1";
@@ -158,6 +167,8 @@ statements! {
     ANY_ACCOUNT = "SELECT COUNT(*) FROM (SELECT id FROM accounts LIMIT 1) AS any_account";
     ADD_ACCOUNT = "INSERT INTO accounts (name, role, created_at_ms, version) VALUES ($1, $2, $3, 1) \
          ON CONFLICT (name) DO NOTHING RETURNING id";
+    /// Changes nothing, and holds the row until the transaction ends, if nobody has changed it since it was made.
+    HOLD_NEW_ACCOUNT = "UPDATE accounts SET version = version WHERE id = $1 AND version = 1 RETURNING id";
     ACCOUNT = concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.id = $1");
     ACCOUNT_NAMED = concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.name = $1");
     ACCOUNTS = concat!(

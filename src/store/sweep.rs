@@ -40,6 +40,9 @@ const BATCHES_MAX: usize = 40;
 /// long enough to see what happened.
 const ACCOUNTS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
+/// How long it is remembered what was made by which key, in ms: longer than anybody tries again.
+const IDEMPOTENCY_KEYS_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// When nothing of the audit log may be removed.
 const NEVER: i64 = 0;
 
@@ -59,6 +62,13 @@ impl Store {
         let (audit, more_audit) = self
             .sweep_table(sql::SWEEP_AUDIT, before(retention.audit_ms), true)
             .await?;
+        let (_, more_made) = self
+            .sweep_table(
+                sql::SWEEP_IDEMPOTENCY_KEYS,
+                before(IDEMPOTENCY_KEYS_MS),
+                false,
+            )
+            .await?;
         for statement in [sql::SWEEP_INVITATIONS, sql::SWEEP_SESSIONS] {
             // Operators are few, and so are these.
             let query = sqlx::query(statement).bind(before(ACCOUNTS_MS));
@@ -70,7 +80,7 @@ impl Store {
             bans,
             audit,
             keys: keys.execute(self.pool()).await?.rows_affected(),
-            is_more: more_reports || more_bans || more_audit,
+            is_more: more_reports || more_bans || more_audit || more_made,
         })
     }
 

@@ -1,8 +1,8 @@
 //! V8: who may do what. Every route is asked for by everybody, and must answer as the table in
 //! docs/operators-access.md says.
 
-use crate::operators::{Answer, Office, TOKEN};
-use serde_json::Value;
+use crate::operators::{Answer, Office, PASSWORD, TOKEN};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DOCS: &str = include_str!("../../docs/operators-access.md");
@@ -121,6 +121,45 @@ async fn asvs_8_2_1_everybody_may_what_the_table_says_and_nothing_else() {
         assert!(is_let_in(&answer), "{route} by the token: {answer:?}");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn asvs_8_2_3_nobody_sets_a_field_that_is_not_theirs_to_set() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    let token = Some(ada.access.as_str());
+    let listed = office.get("/api/v1/accounts", token).await;
+    let own = format!("/api/v1/accounts/{}", listed.body["accounts"][0]["id"]);
+    let tag = office.get(&own, token).await.tag.expect("an ETag");
+    let seen = [("If-Match", tag.as_str())];
+    for (method, path, body) in [
+        ("PATCH", own.as_str(), json!({"password": PASSWORD})),
+        ("PATCH", &own, json!({"name": "eve"})),
+        ("PATCH", &own, json!({"version": 7})),
+        ("PATCH", &own, json!({"has_factor": false})),
+        (
+            "POST",
+            "/api/v1/accounts",
+            json!({"name": "eve", "role": "viewer", "state": "active"}),
+        ),
+        (
+            "POST",
+            "/api/v1/me/password",
+            json!({"password": PASSWORD, "new_password": "eight blue windows", "role": "admin"}),
+        ),
+        (
+            "POST",
+            "/api/v1/bans",
+            json!({"network": "192.0.2.1", "reason": "x", "created_by": "account:eve"}),
+        ),
+    ] {
+        let refused = office
+            .ask(method, path, token, &seen, &body.to_string())
+            .await;
+        assert_eq!(refused.status, 400, "{method} {path} {body}: {refused:?}");
+    }
+    let now = office.get(&own, token).await;
+    assert_eq!(now.tag.as_ref(), Some(&tag), "nothing has changed");
 }
 
 #[tokio::test]

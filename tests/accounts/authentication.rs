@@ -6,7 +6,15 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
-use whisperchat::store::{By, PasswordChange};
+use whisperchat::accounts::Role;
+use whisperchat::store::{By, Invitation, NewAccount, PasswordChange};
+
+/// What is kept of the password that is everybody's here.
+fn hash(params: Params) -> String {
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let hash = hasher.hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]);
+    hash.expect("it can be made").to_string()
+}
 
 /// An invitation's password, and what the server says to it.
 async fn take(office: &Office, code: &str, password: &str) -> (u16, String) {
@@ -74,6 +82,70 @@ async fn asvs_6_2_3_a_password_is_changed_by_whoever_knows_it() {
         401
     );
     assert_eq!(office.refresh(&other.refresh).await.status, 401);
+}
+
+/// The value of an attribute in a tag, nothing if it has none of this name.
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split('"').next()
+}
+
+#[tokio::test]
+async fn asvs_6_2_6_and_6_2_7_the_board_hides_passwords_and_lets_password_managers_fill_them_in() {
+    let office = Office::open(&[]).await;
+    let page = office.get("/", None).await.body;
+    let page = page.as_str().expect("it is a page");
+    let inputs = page.split("<input").skip(1);
+    let inputs = inputs.map(|rest| rest.split('>').next().expect("it ends"));
+    let mut passwords = 0;
+    for input in inputs {
+        let filled_in = attribute(input, "autocomplete").unwrap_or_default();
+        let is_password = filled_in.ends_with("-password");
+        passwords += usize::from(is_password);
+        assert!(
+            !is_password || attribute(input, "type") == Some("password"),
+            "it is shown: {input}"
+        );
+        let is_hidden = attribute(input, "type") == Some("password");
+        // The token of the settings is no password, and its field no manager's.
+        let is_token = attribute(input, "id") == Some("token");
+        assert!(
+            !is_hidden || is_password || is_token,
+            "managers don't know it: {input}"
+        );
+    }
+    assert!(passwords >= 4, "{passwords}");
+    for path in ["/", "/login.js", "/own.js", "/board.js"] {
+        let file = office.get(path, None).await;
+        assert_eq!(file.status, 200, "{path}");
+        assert!(!file.body.to_string().contains("paste"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn asvs_6_2_10_a_password_of_long_ago_is_as_good_as_any() {
+    let office = Office::open(&[]).await;
+    let store = office.store().await;
+    // In 1970.
+    let by = By {
+        actor: "a test",
+        at_ms: 1,
+    };
+    let new = NewAccount {
+        name: "ann".parse().expect("a name"),
+        role: Role::Viewer,
+        invitation: Invitation {
+            digest: [1; 32],
+            expires_at_ms: 2,
+        },
+    };
+    store.add_account(&new, by).await.expect("it is made");
+    let hash = kept(&hash(Params::DEFAULT));
+    let taken = store.take_invitation(&[1; 32], &hash, by).await;
+    taken.expect("it is taken");
+    let ann = office.log_in("ann").await;
+    let me = office.get("/api/v1/me", Some(&ann.access)).await;
+    assert_eq!(me.status, 200, "{me:?}");
 }
 
 #[tokio::test]
@@ -299,6 +371,40 @@ async fn asvs_6_4_3_and_6_4_6_a_reset_chooses_no_password_and_leaves_no_way_arou
 }
 
 #[tokio::test]
+async fn asvs_7_5_1_another_factor_takes_the_password_and_a_code_of_the_one_in_use() {
+    let office = Office::open(&[]).await;
+    office.account("mo", "moderator").await;
+    let session = office.log_in("mo").await;
+    let (_, codes) = office.enrol(&session).await;
+    let token = Some(session.access.as_str());
+    for (index, path) in ["/api/v1/me/factor", "/api/v1/me/recovery-codes"]
+        .into_iter()
+        .enumerate()
+    {
+        let code = &codes[index];
+        for (body, said) in [
+            (
+                json!({"password": "not that one", "code": code}),
+                "the password is wrong",
+            ),
+            (json!({"password": PASSWORD}), "show a code of it as well"),
+            (
+                json!({"password": PASSWORD, "code": "000000"}),
+                "the code is wrong",
+            ),
+        ] {
+            let refused = office.post(path, token, &body).await;
+            assert_eq!(refused.status, 403, "{path}: {refused:?}");
+            let detail = refused.body["detail"].to_string();
+            assert!(detail.contains(said), "{path}: {detail}");
+        }
+        let body = json!({"password": PASSWORD, "code": code});
+        let done = office.post(path, token, &body).await;
+        assert_eq!(done.status, 200, "{path}: {done:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_hash_by_lesser_parameters_is_replaced_at_the_next_login() {
     let office = Office::open(&[]).await;
     office.account("ann", "viewer").await;
@@ -310,12 +416,10 @@ async fn a_hash_by_lesser_parameters_is_replaced_at_the_next_login() {
         .expect("it answers")
         .expect("it is there");
     let lesser = Params::new(8 * 1024, 1, 1, None).expect("within bounds");
-    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, lesser);
-    let hash = hasher.hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]);
     let change = PasswordChange {
         account: account.id,
         before: account.password.expect("it has one"),
-        after: kept(&hash.expect("it can be made").to_string()),
+        after: kept(&hash(lesser)),
     };
     let by = By {
         actor: "a test",

@@ -5,9 +5,11 @@
 //! session management, V8 authorization, V9 self-contained tokens. Those that need no socket stand in `src/accounts`.
 
 mod access;
+mod asvs_list;
 mod authentication;
 #[path = "../common/mod.rs"]
 mod common;
+mod figures;
 mod management;
 mod operators;
 mod races;

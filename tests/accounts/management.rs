@@ -69,6 +69,75 @@ async fn an_admin_makes_accounts_changes_them_and_sees_them_page_by_page() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_asked_for_again_by_its_key_is_made_once_and_invited_anew() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    let body = json!({"name": "ann", "role": "viewer"}).to_string();
+    let make = async |key: &str, body: &str| {
+        let headers = [("Idempotency-Key", key)];
+        let token = Some(ada.access.as_str());
+        office
+            .ask("POST", "/api/v1/accounts", token, &headers, body)
+            .await
+    };
+    let code = |answer: &crate::operators::Answer| {
+        let code = answer.body["invitation"].as_str();
+        code.expect("a code").to_owned()
+    };
+    let first = make("a-key", &body).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let again = make("a-key", &body).await;
+    assert_eq!((again.status, &again.tag), (201, &first.tag), "{again:?}");
+    assert_eq!(again.body["account"], first.body["account"]);
+    // The code of the first answer may be lost, and is good no more.
+    let path = |code: String| format!("/api/v1/invitations/{code}");
+    let password = json!({"password": PASSWORD});
+    let old = office.post(&path(code(&first)), None, &password).await;
+    assert_eq!(old.status, 404, "{old:?}");
+    let taken = office.post(&path(code(&again)), None, &password).await;
+    assert_eq!(taken.status, 200, "{taken:?}");
+    // Whoever has taken it keeps it.
+    let late = make("a-key", &body).await;
+    assert_eq!(late.status, 201, "{late:?}");
+    assert_eq!(late.body["account"]["state"], "active");
+    assert_eq!(late.body["invitation"], json!(null));
+    assert_eq!(late.body["expires_at_ms"], json!(null));
+    assert_eq!(office.try_log_in("ann", PASSWORD).await.status, 200);
+    let other = json!({"name": "bea", "role": "viewer"}).to_string();
+    let refused = make("a-key", &other).await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert_eq!(make("two words", &other).await.status, 400);
+    // Without a key, and by another, it is a name that is taken.
+    assert_eq!(make("another", &body).await.status, 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_connections_that_ask_by_the_same_key_at_once_both_get_the_same_account() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    for round in 0..10 {
+        let body = json!({"name": format!("ann{round}"), "role": "viewer"}).to_string();
+        let key = format!("key-{round}");
+        let headers = [("Idempotency-Key", key.as_str())];
+        let token = Some(ada.access.as_str());
+        let make = || office.ask("POST", "/api/v1/accounts", token, &headers, &body);
+        let (one, other) = tokio::join!(make(), make());
+        assert_eq!((one.status, other.status), (201, 201), "{one:?} {other:?}");
+        assert_eq!(one.body["account"], other.body["account"]);
+        let good = async |answer: &crate::operators::Answer| {
+            let code = answer.body["invitation"].as_str().expect("a code");
+            let path = format!("/api/v1/invitations/{code}");
+            office.get(&path, None).await.status == 200
+        };
+        assert_ne!(
+            good(&one).await,
+            good(&other).await,
+            "one of the codes is good"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_change_says_what_it_changes_and_the_last_admin_stays() {
     let office = Office::open(&[]).await;
     let ada = office.somebody("ada", "admin").await;

@@ -200,6 +200,54 @@ async fn a_browser_gets_the_refresh_token_as_a_cookie_that_no_script_can_read() 
 }
 
 #[tokio::test]
+async fn asvs_7_2_4_a_browser_that_logs_in_anew_leaves_its_session() {
+    let office = Office::open(&[]).await;
+    office.account("ann", "viewer").await;
+    let elsewhere = office.log_in("ann").await;
+    let body = json!({"name": "ann", "password": PASSWORD, "cookie": true}).to_string();
+    let log_in = async |cookie: Option<&str>| {
+        let headers = cookie.map(|cookie| ("Cookie", cookie));
+        let answer = office
+            .ask("POST", "/api/v1/login", None, headers.as_slice(), &body)
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let access = answer.body["access_token"].as_str().expect("a token");
+        let cookie = answer.cookie.as_deref().expect("it is put");
+        let pair = cookie.split(';').next().expect("a name and a value");
+        (access.to_owned(), pair.to_owned())
+    };
+    let (before, cookie) = log_in(None).await;
+    assert_eq!(me(&office, &before).await, 200);
+    let (after, _) = log_in(Some(&cookie)).await;
+    assert_eq!(me(&office, &before).await, 401);
+    assert_eq!(me(&office, &after).await, 200);
+    assert_eq!(me(&office, &elsewhere.access).await, 200);
+    // A wrong password ends nothing, whatever the browser has.
+    let (_, cookie) = log_in(None).await;
+    let wrong = json!({"name": "ann", "password": "not that one", "cookie": true}).to_string();
+    let headers = [("Cookie", cookie.as_str())];
+    let refused = office
+        .ask("POST", "/api/v1/login", None, &headers, &wrong)
+        .await;
+    assert_eq!(refused.status, 401);
+    let turned = office
+        .ask("POST", "/api/v1/refresh", None, &headers, "{}")
+        .await;
+    assert_eq!(turned.status, 200, "{turned:?}");
+}
+
+#[tokio::test]
+async fn asvs_7_4_3_another_factor_ends_all_other_sessions() {
+    let office = Office::open(&[]).await;
+    let ann = office.somebody("ann", "viewer").await;
+    let other = office.log_in("ann").await;
+    office.enrol(&ann).await;
+    assert_eq!(me(&office, &ann.access).await, 200);
+    assert_eq!(me(&office, &other.access).await, 401);
+    assert_eq!(office.refresh(&other.refresh).await.status, 401);
+}
+
+#[tokio::test]
 async fn sessions_outlast_a_restart_of_the_server() {
     let office = Office::open(&[]).await;
     let ann = office.somebody("ann", "viewer").await;

@@ -27,6 +27,12 @@ impl Request {
         }
     }
 
+    /// A POST of JSON.
+    pub(crate) fn post(path: &str, body: &str) -> Self {
+        let request = Self::get(path).start_line(&format!("POST {path} HTTP/1.1"));
+        request.with("Content-Type", "application/json").body(body)
+    }
+
     /// With a body, and its length in the head.
     pub(crate) fn body(mut self, body: &str) -> Self {
         body.clone_into(&mut self.body);

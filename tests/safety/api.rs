@@ -4,6 +4,7 @@ use crate::common::{Request, V1, join, with};
 use crate::{House, PARIS};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use tokio::io::AsyncReadExt as _;
 
 /// A server with a store whose operators connect at a port of their own.
 async fn house() -> (House, SocketAddr) {
@@ -159,6 +160,78 @@ async fn a_ban_is_made_listed_and_lifted_once() {
         shown["lifted_by"].is_string(),
         "it stays in the list: {shown}"
     );
+}
+
+/// What comes of asking for a ban by a key: status, `ETag`, `Location` and JSON.
+async fn ban_by_key(
+    admin: SocketAddr,
+    key: &str,
+    body: &Value,
+) -> (u16, Option<String>, Option<String>, Value) {
+    let request = Request::post("/api/v1/bans", &body.to_string())
+        .with("Idempotency-Key", key)
+        .with("Connection", "close");
+    let (head, mut raw) = request.send_to(admin).await;
+    let mut text = String::new();
+    crate::common::within("an answer's body", raw.stream.read_to_string(&mut text))
+        .await
+        .expect("the answer is text");
+    let header = |name| head.header(name).map(str::to_owned);
+    let body = serde_json::from_str(&text).expect("it is JSON");
+    (head.status, header("ETag"), header("Location"), body)
+}
+
+#[tokio::test]
+async fn a_ban_that_is_asked_for_again_by_its_key_is_made_once() {
+    let (_house, admin) = house().await;
+    let new = json!({"network": "192.0.2.0/24", "reason": "Too many of you."});
+    let first = ban_by_key(admin, "\"a-key\"", &new).await;
+    assert_eq!((first.0, first.1.as_deref()), (201, Some("\"1\"")));
+    let path = format!("/api/v1/bans/{}", first.3["id"]);
+    assert_eq!(first.2.as_deref(), Some(path.as_str()));
+    assert_eq!(ban_by_key(admin, "a-key", &new).await, first);
+    let other = json!({"network": "198.51.100.0/24", "reason": "Too many of you."});
+    let (status, _, _, problem) = ban_by_key(admin, "a-key", &other).await;
+    assert_eq!((status, &problem["status"]), (422, &json!(422)));
+    assert!(
+        problem["detail"].to_string().contains("another request"),
+        "{problem}"
+    );
+    for key in ["", "two words", &"x".repeat(256)] {
+        let (status, _, _, problem) = ban_by_key(admin, key, &new).await;
+        assert_eq!(status, 400, "{key}: {problem}");
+    }
+    // What is wrong otherwise uses up no key.
+    let wrong = json!({"network": "here", "reason": "x"});
+    assert_eq!(ban_by_key(admin, "another", &wrong).await.0, 400);
+    assert_eq!(ban_by_key(admin, "another", &other).await.0, 201);
+    // It is shown as it is by now.
+    let (status, _) = ask(admin, &format!("DELETE {path}"), Some(1), &Value::Null).await;
+    assert_eq!(status, 200);
+    let (status, tag, _, lifted) = ban_by_key(admin, "a-key", &new).await;
+    assert_eq!((status, tag.as_deref()), (201, Some("\"2\"")));
+    assert_eq!(
+        (&lifted["id"], &lifted["in_force"]),
+        (&first.3["id"], &json!(false))
+    );
+    let listed = get(admin, "/api/v1/bans").await;
+    assert_eq!(listed["bans"].as_array().map(Vec::len), Some(2), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_connections_that_ask_by_the_same_key_at_once_both_get_the_same_ban() {
+    let (_house, admin) = house().await;
+    let new = json!({"network": "192.0.2.0/24", "reason": "x"});
+    for round in 0..20 {
+        let key = format!("key-{round}");
+        let (one, other) =
+            tokio::join!(ban_by_key(admin, &key, &new), ban_by_key(admin, &key, &new));
+        assert_eq!(one.0, 201, "{one:?}");
+        assert_eq!(one, other);
+        let listed = get(admin, "/api/v1/bans").await;
+        let made = listed["bans"].as_array().map(Vec::len);
+        assert_eq!(made, Some(round + 1), "{listed}");
+    }
 }
 
 #[tokio::test]

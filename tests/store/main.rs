@@ -10,6 +10,7 @@ mod bans;
 mod fresh;
 mod killed;
 mod loading;
+mod once;
 mod opening;
 mod operators;
 mod people;

@@ -10,6 +10,7 @@ mod guard;
 mod history;
 mod moderation;
 mod office;
+mod once;
 mod probes;
 mod problem;
 mod regions;
@@ -139,7 +140,8 @@ pub(super) async fn serve(lodge: Lodge, shared: Arc<Shared>) {
     let hashes_at_once = shared.config().admin.hashes_at_once;
     let office = shared.store.as_ref().map(|writer| {
         let store = writer.store().clone();
-        Arc::new(Office::new(store, hashes_at_once))
+        let logins = Arc::clone(&shared.rules.metrics.logins);
+        Arc::new(Office::new(store, hashes_at_once, logins))
     });
     if let Some(office) = &office {
         // So that operators can look while the store is away, whenever that begins.

@@ -48,6 +48,12 @@ impl Problem {
         }
     }
 
+    /// The answer's status.
+    pub(super) fn status(&self) -> StatusCode {
+        // It was made of one.
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// The same for somebody who is let in, and only didn't show well enough that it is still they: 401 would have
     /// their program log in anew.
     pub(super) fn into_forbidden(self) -> Self {
@@ -66,8 +72,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // It was made of a status.
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         // Words and numbers can always be written.
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, KIND)], body).into_response();
@@ -86,14 +91,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| unread(&rejection))?;
-        // It says where and what, and nothing of what is there.
-        let read = serde_json::from_slice(&bytes);
-        let unfit = |error: serde_json::Error| Problem::new(StatusCode::BAD_REQUEST, unfit(&error));
-        read.map(Self).map_err(unfit)
+        let bytes = bytes(request, state).await?;
+        read(&bytes).map(Self)
     }
+}
+
+/// A request's body.
+pub(super) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let bytes = Bytes::from_request(request, state).await;
+    bytes.map_err(|rejection| unread(&rejection))
+}
+
+/// Reads a body. What is wrong with it is said by where and what, and nothing of what is there.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let read = serde_json::from_slice(bytes);
+    read.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, unfit(&error)))
 }
 
 fn unread(rejection: &BytesRejection) -> Problem {

@@ -1,6 +1,6 @@
 //! The figures as Prometheus reads them.
 
-use super::{CLOSE_CODES, ENDED_BY, ERROR_CODES};
+use super::{CLOSE_CODES, ENDED_BY, ERROR_CODES, Login};
 use crate::distribution::Distribution;
 use crate::lobby::Tally;
 use crate::server::connection::Rules;
@@ -36,7 +36,8 @@ impl Collector for Figures {
         self.matches(&mut page)?;
         self.messages(&mut page)?;
         self.connections(&mut page)?;
-        self.store(&mut page)
+        self.store(&mut page)?;
+        self.logins(&mut page)
     }
 }
 
@@ -258,6 +259,38 @@ impl Figures {
                     (&[("outcome", "refused")], status.refused),
                 ]
             }),
+        )
+    }
+
+    fn logins(&self, page: &mut Page<'_>) -> fmt::Result {
+        let logins = &self.0.rules.metrics.logins;
+        let outcomes =
+            Login::ALL.map(|login| ([("outcome", login.word())], logins.count_of(login)));
+        page.counter(
+            "logins",
+            "Steps of logging in to look after the server, by what came of them.",
+            outcomes
+                .iter()
+                .map(|(labels, count)| (labels.as_slice(), *count)),
+        )?;
+        page.counter(
+            "refresh_reused",
+            "Refresh tokens that were shown a second time, so that their sessions ended.",
+            [([].as_slice(), logins.reused())],
+        )?;
+        let (done, refused) = logins.hashes();
+        page.counter(
+            "password_hashes",
+            "Passwords that were to be hashed, by what came of it.",
+            [
+                ([("outcome", "done")].as_slice(), done),
+                (&[("outcome", "refused")], refused),
+            ],
+        )?;
+        page.gauge(
+            "password_hashes_waiting",
+            "Passwords that wait to be hashed.",
+            [([].as_slice(), logins.waiting())],
         )
     }
 

@@ -6,6 +6,7 @@
 
 mod exposition;
 mod histogram;
+mod logins;
 mod stopwatch;
 mod totals;
 
@@ -14,10 +15,12 @@ use super::hub::Hub;
 use crate::dialect::ErrorCode;
 use crate::moment::Moment;
 use histogram::Histogram;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(super) use exposition::text;
+pub(super) use logins::{Login, Logins};
 pub(super) use stopwatch::Stopwatch;
 pub(super) use totals::{ENDS, Present, Totals, end_names};
 
@@ -61,6 +64,8 @@ pub(super) struct Metrics {
     /// By who ended it, then by code; the last is for all other codes.
     closes: [[AtomicU64; CLOSE_CODES.len() + 1]; 3],
     errors: [AtomicU64; ERROR_CODES.len()],
+    /// Those who look after the server count for themselves.
+    pub(super) logins: Arc<Logins>,
 }
 
 impl Default for Metrics {
@@ -72,6 +77,7 @@ impl Default for Metrics {
             begun: AtomicU64::new(0),
             closes: Default::default(),
             errors: Default::default(),
+            logins: Arc::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::invitations::{self, Invitation};
 use super::{Account, By, account_now, end_sessions_but, stale_or_gone};
 use crate::accounts::{AccountName, Role};
+use crate::store::once::{self, Once, Turn};
 use crate::store::transaction::{Level, Tx, retried};
 use crate::store::{Store, StoreError, audit, sql};
 use serde_json::json;
@@ -17,6 +18,15 @@ pub struct NewAccount {
     pub role: Role,
     /// What its owner takes it by.
     pub invitation: Invitation,
+}
+
+/// An account that was made by a key, now or before.
+#[derive(Debug, Clone)]
+pub struct MadeAccount {
+    /// The account as it is now.
+    pub account: Account,
+    /// Whether its owner takes it by the invitation that was asked with.
+    pub is_invited: bool,
 }
 
 /// What is to become of an account.
@@ -42,22 +52,45 @@ impl Store {
     pub async fn add_account(&self, new: &NewAccount, by: By<'_>) -> Result<Account, StoreError> {
         // One statement decides: a name is there once.
         let mut tx = self.begin(Level::ReadCommitted).await?;
-        let connection: &mut AnyConnection = &mut tx;
-        let id: Option<i64> = sqlx::query_scalar(sql::ADD_ACCOUNT)
-            .bind(new.name.as_str())
-            .bind(new.role.as_str())
-            .bind(by.at_ms)
-            .fetch_optional(connection)
-            .await?;
-        let id = id.ok_or(StoreError::Unacceptable(
-            "there is an account of this name already",
-        ))?;
-        invitations::add(&mut tx, id, &new.invitation, by).await?;
-        let detail = json!({"name": new.name.as_str(), "role": new.role.as_str()});
-        audit::add(&mut tx, &by.entry("account.create", id, detail)).await?;
-        let account = account_now(&mut tx, id).await?;
+        let account = add(&mut tx, new, by).await?;
         tx.commit().await?;
         Ok(account)
+    }
+
+    /// The same, once by a key: who asks again by it gets the account that was made then. As long as nobody has touched
+    /// that, its owner is invited anew, for the code of before is nowhere to be had.
+    ///
+    /// # Errors
+    /// As [`add_account`](Self::add_account); [`StoreError::KeyReused`] if something else was asked by this key.
+    pub async fn add_account_once(
+        &self,
+        new: &NewAccount,
+        once: &Once<'_>,
+        by: By<'_>,
+    ) -> Result<MadeAccount, StoreError> {
+        retried(|| self.try_add_account_once(new, once, by)).await
+    }
+
+    async fn try_add_account_once(
+        &self,
+        new: &NewAccount,
+        once: &Once<'_>,
+        by: By<'_>,
+    ) -> Result<MadeAccount, StoreError> {
+        // The key decides, by the index on what is unique, and then the name.
+        let mut tx = self.begin(Level::ReadCommitted).await?;
+        match once::claim(&mut tx, once).await? {
+            Turn::First(claim) => {
+                let account = add(&mut tx, new, by).await?;
+                once::remember(&mut tx, claim, account.id).await?;
+                tx.commit().await?;
+                Ok(MadeAccount {
+                    account,
+                    is_invited: true,
+                })
+            }
+            Turn::Made(id) => invite_again(tx, id, &new.invitation, by).await,
+        }
     }
 
     /// Changes what an account is for, or whether it lets anybody in. The sessions of one that doesn't end (ASVS
@@ -167,6 +200,51 @@ impl Store {
         tx.commit().await?;
         Ok(account)
     }
+}
+
+/// Makes an account as a part of a transaction.
+async fn add(tx: &mut Tx, new: &NewAccount, by: By<'_>) -> Result<Account, StoreError> {
+    let connection: &mut AnyConnection = tx;
+    let id: Option<i64> = sqlx::query_scalar(sql::ADD_ACCOUNT)
+        .bind(new.name.as_str())
+        .bind(new.role.as_str())
+        .bind(by.at_ms)
+        .fetch_optional(connection)
+        .await?;
+    let id = id.ok_or(StoreError::Unacceptable(
+        "there is an account of this name already",
+    ))?;
+    invitations::add(tx, id, &new.invitation, by).await?;
+    let detail = json!({"name": new.name.as_str(), "role": new.role.as_str()});
+    audit::add(tx, &by.entry("account.create", id, detail)).await?;
+    account_now(tx, id).await
+}
+
+/// Invites the owner of an account anew, if it is still as it was made; else changes nothing.
+async fn invite_again(
+    mut tx: Tx,
+    id: i64,
+    invitation: &Invitation,
+    by: By<'_>,
+) -> Result<MadeAccount, StoreError> {
+    // The invitation first and then the account, in the order of whoever takes it: they wait, and don't cross.
+    invitations::add(&mut tx, id, invitation, by).await?;
+    let connection: &mut AnyConnection = &mut tx;
+    let held: Option<i64> = sqlx::query_scalar(sql::HOLD_NEW_ACCOUNT)
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    let account = account_now(&mut tx, id).await?;
+    if held.is_some() {
+        audit::add(&mut tx, &by.entry("account.invite", id, json!({}))).await?;
+        tx.commit().await?;
+    } else {
+        tx.rollback().await?;
+    }
+    Ok(MadeAccount {
+        account,
+        is_invited: held.is_some(),
+    })
 }
 
 /// Only asked if there was one before: who has none can't lose the last.

@@ -23,7 +23,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use std::str::FromStr;
 
-pub use change::{AccountChange, NewAccount};
+pub use change::{AccountChange, MadeAccount, NewAccount};
 pub use factors::{Confirmed, KeptFactor};
 pub use invitations::Invitation;
 pub use passwords::PasswordChange;

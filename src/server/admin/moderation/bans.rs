@@ -2,7 +2,8 @@
 
 use super::super::api::Desk;
 use super::super::caller::Caller;
-use super::super::problem::{Body, Problem};
+use super::super::once::Making;
+use super::super::problem::Problem;
 use super::super::resource::{Params, bad, made, number, page, version, with_tag, word};
 use crate::private::Private;
 use crate::server::store::now_ms;
@@ -232,18 +233,30 @@ pub(super) async fn bans(
 /// Whoever it is about and is here is told why, and their connection ends (4000).
 #[utoipa::path(post, path = "/api/v1/bans", tag = "moderation", request_body = BanAsked,
     extensions(("x-permission" = json!("moderate"))),
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 to 255 visible characters: asked again by the same key, this makes no other ban")),
     responses(
-        (status = CREATED, body = BanShown),
+        (status = CREATED, description = "By a key that was used before, the ban that was made then", body = BanShown),
         (status = BAD_REQUEST, description = "It names nobody, or something else is wrong", body = Problem),
+        (status = NOT_FOUND, description = "What was made by this key is kept no more", body = Problem),
+        (status = UNPROCESSABLE_ENTITY, description = "The key was used with another body", body = Problem),
         (status = SERVICE_UNAVAILABLE, description = "The store is away, or there is none", body = Problem),
     ))]
 pub(super) async fn create(
     State(desk): State<Arc<Desk>>,
     Extension(caller): Extension<Caller>,
-    Body(asked): Body<BanAsked>,
+    making: Making<BanAsked>,
 ) -> Result<Response, Problem> {
-    let new = asked.read(&caller.actor(), now_ms(), None)?;
-    let ban = desk.store()?.add_ban(&new).await?;
+    let (by, at_ms) = (caller.actor(), now_ms());
+    let new = making.asked.read(&by, at_ms, None)?;
+    let store = desk.store()?;
+    let ban = match &making.key {
+        Some(key) => {
+            let once = key.once("POST /api/v1/bans", &by, at_ms);
+            store.add_ban_once(&new, &once).await?
+        }
+        None => store.add_ban(&new).await?,
+    };
     desk.shared.rules.hub.take_up(&ban);
     let location = format!("/api/v1/bans/{}", ban.id);
     Ok(made(ban.version, &location, BanShown::from(ban)))

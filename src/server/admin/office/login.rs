@@ -5,13 +5,14 @@ use super::super::caller::{Caller, actor};
 use super::super::problem::{Body, Problem};
 use super::cookie::Jar;
 use super::me::Me;
-use super::proof::wrong_password;
+use super::proof::{refused_code, wrong_password};
 use super::{Hidden, Office, Peer, by, now_ms};
 use crate::accounts::Standing;
 use crate::accounts::opaque::Opaque;
 use crate::accounts::refresh;
 use crate::accounts::token::{ACCESS_S, Access, FACTOR_S, FirstStep};
 use crate::private::Private;
+use crate::server::metrics::Login as Outcome;
 use crate::store::{Account, NewSession, SessionRow, Turned};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -129,6 +130,7 @@ pub(super) async fn login(
     if account.has_factor {
         let step = FirstStep::new(account.id, &kept);
         let factor_token = office.signing.sign_factor(&step, now_ms()).await?;
+        office.logins.ended(Outcome::Factor);
         let answer = LoggedIn::Factor {
             factor_token,
             expires_in_s: FACTOR_S,
@@ -136,6 +138,7 @@ pub(super) async fn login(
         return Ok(Json(answer).into_response());
     }
     let jar = login.cookie.then(|| Jar::of(&headers));
+    office.leave(jar, &headers).await?;
     office.begin(&account, kept, false, jar).await
 }
 
@@ -168,8 +171,13 @@ pub(super) async fn login_factor(
     if FirstStep::new(account.id, &kept) != step || account.is_disabled() || !account.has_factor {
         return Err(begin_again());
     }
-    office.check_code(&account, &login.code.0).await?;
+    let checked = office.check_code(&account, &login.code.0).await;
+    if let Some(outcome) = checked.as_ref().err().and_then(refused_code) {
+        office.logins.ended(outcome);
+    }
+    checked?;
     let jar = login.cookie.then(|| Jar::of(&headers));
+    office.leave(jar, &headers).await?;
     office.begin(&account, kept, true, jar).await
 }
 
@@ -205,6 +213,7 @@ pub(super) async fn refresh(
         Turned::Over => return Err(log_in_again("the session of this refresh token has ended")),
         Turned::Reused(session) => {
             tracing::warn!(account = session.account, "a refresh token was shown twice");
+            office.logins.refresh_was_reused();
             let message = "the refresh token was used before, so somebody else may have it: the session has ended";
             return Err(log_in_again(message));
         }
@@ -232,18 +241,7 @@ pub(super) async fn logout(
     let office = desk.office()?;
     let jar = Jar::of(&headers);
     let (shown, _) = shown(&headers, body, jar);
-    if let Some(token) = shown.as_deref().and_then(RefreshToken::parse) {
-        let session = office
-            .store
-            .session_of(&token.family.digest(), now_ms())
-            .await?;
-        if let Some(session) = session {
-            office
-                .store
-                .end_session(session.id, by(&actor(&session.name)))
-                .await?;
-        }
-    }
+    office.end_session_of(shown.as_deref()).await?;
     Ok(forget(jar))
 }
 
@@ -269,6 +267,25 @@ pub(super) async fn logout_everywhere(
 }
 
 impl Office {
+    /// Ends the session of a refresh token, if there is one.
+    async fn end_session_of(&self, shown: Option<&str>) -> Result<(), Problem> {
+        let Some(token) = shown.and_then(RefreshToken::parse) else {
+            return Ok(());
+        };
+        let family = token.family.digest();
+        if let Some(session) = self.store.session_of(&family, now_ms()).await? {
+            let owner = actor(&session.name);
+            self.store.end_session(session.id, by(&owner)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the session that a browser has, whose place the one takes that is about to begin (ASVS 7.2.4).
+    async fn leave(&self, jar: Option<Jar>, headers: &HeaderMap) -> Result<(), Problem> {
+        self.end_session_of(jar.and_then(|jar| jar.find(headers)))
+            .await
+    }
+
     /// Begins a session of somebody who has shown all they have.
     async fn begin(
         &self,
@@ -300,6 +317,7 @@ impl Office {
             .await?
             .ok_or_else(wrong_password)?;
         let tokens = self.tokens(&session, token.to_wire(), jar).await?;
+        self.logins.ended(Outcome::Done);
         Ok(answer(LoggedIn::Done(tokens), jar, &token))
     }
 

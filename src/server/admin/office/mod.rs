@@ -21,6 +21,7 @@ use crate::accounts::lockout::Lockout;
 use crate::accounts::opaque::Opaque;
 use crate::moment::Moment;
 use crate::private::Private;
+use crate::server::metrics::Logins;
 use crate::server::store::now_ms;
 use crate::store::{By, Invitation, Store, StoreError};
 use axum::http::StatusCode;
@@ -44,6 +45,7 @@ pub(super) struct Office {
     store: Store,
     signing: Signing,
     pool: HashPool,
+    logins: Arc<Logins>,
     random: Arc<Mutex<StdRng>>,
     by_password: Mutex<Lockout<(AccountName, Range)>>,
     by_account: Mutex<Lockout<(i64, Guessed)>>,
@@ -95,14 +97,15 @@ impl From<Peer> for Range {
 }
 
 impl Office {
-    pub(super) fn new(store: Store, hashes_at_once: u32) -> Self {
+    pub(super) fn new(store: Store, hashes_at_once: u32, logins: Arc<Logins>) -> Self {
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
         let random = Arc::new(Mutex::new(random));
         Self {
             signing: Signing::new(store.clone(), Arc::clone(&random)),
             store,
-            pool: HashPool::new(hashes_at_once),
+            pool: HashPool::new(hashes_at_once, Arc::clone(&logins)),
+            logins,
             random,
             by_password: Mutex::default(),
             by_account: Mutex::default(),
@@ -223,6 +226,7 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(_) => StatusCode::NOT_FOUND,
             StoreError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
             StoreError::Unacceptable(_) => StatusCode::CONFLICT,
+            StoreError::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             StoreError::Off | StoreError::Away { .. } | StoreError::Crossed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -2,11 +2,12 @@
 
 use super::super::api::Desk;
 use super::super::caller::Caller;
+use super::super::once::Making;
 use super::super::problem::{Body, Problem};
 use super::super::resource::{Params, bad, made, number, page, version, with_tag};
 use super::{by, now_ms};
 use crate::accounts::{AccountName, Role};
-use crate::store::{Account, AccountChange, NewAccount};
+use crate::store::{Account, AccountChange, MadeAccount, NewAccount};
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Json, Response};
@@ -87,10 +88,11 @@ pub(super) struct ChangeAsked {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct InvitationShown {
     account: AccountShown,
-    /// Shown only now. Good once, for three days: `/#invitation=` and the code on the board.
-    invitation: String,
-    /// In ms since the Unix epoch.
-    expires_at_ms: i64,
+    /// Shown only now. Good once, for three days: `/#invitation=` and the code on the board. `null` if this is asked again by
+    /// the same `Idempotency-Key` when the account was taken or changed already.
+    invitation: Option<String>,
+    /// In ms since the Unix epoch; `null` with the invitation.
+    expires_at_ms: Option<i64>,
 }
 
 /// How many sessions have ended.
@@ -146,19 +148,25 @@ pub(super) async fn accounts(
 }
 
 /// Make an account, and invite its owner.
+///
+/// Codes of invitations are not kept. Asked again by the same key, this gives another one, and the one before is good no more.
 #[utoipa::path(post, path = "/api/v1/accounts", tag = "accounts", request_body = NewAccountAsked,
     extensions(("x-permission" = json!("accounts"))),
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 to 255 visible characters: asked again by the same key, this makes no other account")),
     responses(
-        (status = CREATED, body = InvitationShown),
-        (status = BAD_REQUEST, description = "Not a name, or not a role", body = Problem),
+        (status = CREATED, description = "By a key that was used before, the account that was made then", body = InvitationShown),
+        (status = BAD_REQUEST, description = "Not a name, not a role, or not a key", body = Problem),
         (status = CONFLICT, description = "There is one of this name", body = Problem),
+        (status = UNPROCESSABLE_ENTITY, description = "The key was used with another body", body = Problem),
     ))]
 pub(super) async fn create(
     State(desk): State<Arc<Desk>>,
     Extension(caller): Extension<Caller>,
-    Body(asked): Body<NewAccountAsked>,
+    making: Making<NewAccountAsked>,
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
+    let asked = making.asked;
     let name: AccountName = asked.name.parse().map_err(bad)?;
     name.check_new().map_err(bad)?;
     let (invitation, code) = office.invite(now_ms());
@@ -167,13 +175,27 @@ pub(super) async fn create(
         role: asked.role.parse().map_err(bad)?,
         invitation,
     };
-    let account = office.store.add_account(&new, by(&caller.actor())).await?;
+    let actor = caller.actor();
+    let by = by(&actor);
+    let MadeAccount {
+        account,
+        is_invited,
+    } = match &making.key {
+        Some(key) => {
+            let once = key.once("POST /api/v1/accounts", &actor, by.at_ms);
+            office.store.add_account_once(&new, &once, by).await?
+        }
+        None => MadeAccount {
+            account: office.store.add_account(&new, by).await?,
+            is_invited: true,
+        },
+    };
     let location = format!("/api/v1/accounts/{}", account.id);
     let version = account.version;
     let shown = InvitationShown {
         account: account.into(),
-        invitation: code.to_wire(),
-        expires_at_ms: invitation.expires_at_ms,
+        invitation: is_invited.then(|| code.to_wire()),
+        expires_at_ms: is_invited.then_some(invitation.expires_at_ms),
     };
     Ok(made(version, &location, shown))
 }
@@ -290,8 +312,8 @@ pub(super) async fn reset(
         account.version,
         InvitationShown {
             account: account.into(),
-            invitation: code.to_wire(),
-            expires_at_ms: invitation.expires_at_ms,
+            invitation: Some(code.to_wire()),
+            expires_at_ms: Some(invitation.expires_at_ms),
         },
     ))
 }

@@ -4,12 +4,19 @@
 //! and a few wait; whoever comes beyond that is told to come later.
 
 use super::super::problem::Problem;
+use super::Range;
+use crate::server::metrics::Logins;
 use axum::http::StatusCode;
+use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// How many may wait for each that is being made: at some tens of ms each, about a second.
 const WAITING_FOR_EACH: usize = 24;
+
+/// How many of those may come from one range of addresses: so nobody alone can keep the others from logging in.
+const WAITING_FROM_RANGE: usize = 8;
 
 /// When it is worth trying again, in seconds.
 const RETRY_AFTER_S: u64 = 2;
@@ -21,6 +28,27 @@ pub(super) struct HashPool {
     seats: Arc<Semaphore>,
     /// For those that are made.
     desks: Arc<Semaphore>,
+    /// How many there are from each range, of those who have to log in. At most as many as there are seats.
+    from_ranges: Arc<Mutex<HashMap<Range, usize>>>,
+    logins: Arc<Logins>,
+}
+
+/// One of those from a range, until it is dropped.
+struct FromRange {
+    all: Arc<Mutex<HashMap<Range, usize>>>,
+    range: Range,
+}
+
+impl Drop for FromRange {
+    fn drop(&mut self) {
+        let mut all = self.all.lock();
+        if let Some(count) = all.get_mut(&self.range) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.range);
+            }
+        }
+    }
 }
 
 /// That too many wait already.
@@ -28,12 +56,45 @@ pub(super) struct HashPool {
 pub(super) struct Busy;
 
 impl HashPool {
-    pub(super) fn new(at_once: u32) -> Self {
+    pub(super) fn new(at_once: u32, logins: Arc<Logins>) -> Self {
         let at_once = at_once as usize;
         Self {
             seats: Arc::new(Semaphore::new(at_once * (1 + WAITING_FOR_EACH))),
             desks: Arc::new(Semaphore::new(at_once)),
+            from_ranges: Arc::default(),
+            logins,
         }
+    }
+
+    /// The same for somebody who is not logged in, and comes from this range of addresses.
+    pub(super) async fn run_for<T: Send + 'static>(
+        &self,
+        range: Range,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let Some(place) = self.place_for(range) else {
+            self.logins.hash_is_refused();
+            return Err(Busy);
+        };
+        let work = move || {
+            let outcome = work();
+            drop(place);
+            outcome
+        };
+        self.run(work).await
+    }
+
+    fn place_for(&self, range: Range) -> Option<FromRange> {
+        let mut all = self.from_ranges.lock();
+        let count = all.entry(range).or_insert(0);
+        if *count == WAITING_FROM_RANGE {
+            return None;
+        }
+        *count += 1;
+        Some(FromRange {
+            all: Arc::clone(&self.from_ranges),
+            range,
+        })
     }
 
     /// Does the work of a hash, on a thread that may be busy for long, when it is its turn.
@@ -41,16 +102,19 @@ impl HashPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let seat = Arc::clone(&self.seats)
-            .try_acquire_owned()
-            .map_err(|_| Busy)?;
-        let desk = Arc::clone(&self.desks)
-            .acquire_owned()
-            .await
-            .map_err(|_| Busy)?;
+        let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() else {
+            self.logins.hash_is_refused();
+            return Err(Busy);
+        };
+        let waiting = self.logins.hash_waits();
+        let desk = Arc::clone(&self.desks).acquire_owned().await;
+        drop(waiting);
+        let desk = desk.map_err(|_| Busy)?;
+        let logins = Arc::clone(&self.logins);
         // Who asks may go away; the work goes on, and keeps its place until it is done.
         let work = tokio::task::spawn_blocking(move || {
             let outcome = work();
+            logins.hash_is_done();
             drop((seat, desk));
             outcome
         });
@@ -73,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_storm_is_worked_off_one_by_one_and_the_rest_is_sent_away() {
-        let pool = Arc::new(HashPool::new(1));
+        let pool = Arc::new(HashPool::new(1, Arc::default()));
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(parking_lot::Mutex::new(gate));
         let (at_work, at_work_most) =
@@ -108,5 +172,32 @@ mod tests {
         assert_eq!(done, 1 + WAITING_FOR_EACH);
         assert_eq!(at_work_most.load(Ordering::SeqCst), 1);
         assert_eq!(pool.run(|| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn one_range_of_addresses_leaves_room_for_others() {
+        let pool = Arc::new(HashPool::new(1, Arc::default()));
+        let (go, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(parking_lot::Mutex::new(gate));
+        let [there, here] = [[1; 6], [2; 6]].map(Range);
+        let mut storm = tokio::task::JoinSet::new();
+        for _ in 0..3 * WAITING_FOR_EACH {
+            let (pool, gate) = (Arc::clone(&pool), Arc::clone(&gate));
+            let work = move || gate.lock().recv();
+            storm.spawn(async move { pool.run_for(there, work).await.is_ok() });
+        }
+        for _ in 0..3 * WAITING_FOR_EACH - WAITING_FROM_RANGE {
+            assert!(!storm.join_next().await.unwrap().unwrap());
+        }
+        let other = {
+            let pool = Arc::clone(&pool);
+            tokio::spawn(async move { pool.run_for(here, || 7).await })
+        };
+        drop(go);
+        assert_eq!(other.await.unwrap(), Ok(7));
+        while let Some(is_done) = storm.join_next().await {
+            assert!(is_done.unwrap());
+        }
+        assert!(pool.from_ranges.lock().is_empty());
     }
 }

@@ -9,6 +9,7 @@ use crate::accounts::opaque::Digest;
 use crate::accounts::password::{Password, SALT_BYTES, Verdict};
 use crate::accounts::recovery::RecoveryCode;
 use crate::private::Private;
+use crate::server::metrics::Login;
 use crate::store::{Account, PasswordChange};
 use axum::http::StatusCode;
 use parking_lot::Mutex;
@@ -28,13 +29,18 @@ impl Office {
         let named: Option<AccountName> = name.parse().ok();
         let key = named.clone().map(|name| (name, Range::from(peer)));
         let claimed = Password::claimed(password);
-        let looking = self.look_at_password(named, claimed);
+        let looking = self.look_at_password(named, claimed, peer);
         let (account, verdict, claimed) = match &key {
-            Some(key) => self.counted(&self.by_password, key, looking).await?,
+            Some(key) => {
+                let locked = || self.logins.ended(Login::Locked);
+                self.counted(&self.by_password, key, locked, looking)
+                    .await?
+            }
             None => looking.await?,
         };
         let (Verdict::Right { is_outdated }, Some(account)) = (verdict, account) else {
             tracing::info!("a login was refused");
+            self.logins.ended(Login::Wrong);
             return Err(wrong_password());
         };
         if let Some(key) = &key {
@@ -51,6 +57,7 @@ impl Office {
         &self,
         name: Option<AccountName>,
         claimed: Password,
+        peer: Peer,
     ) -> Result<(Option<Account>, Verdict, Password), Problem> {
         let account = match &name {
             Some(name) => self.store.account_named(name).await?,
@@ -59,23 +66,27 @@ impl Office {
         let kept = account
             .as_ref()
             .and_then(|account| account.password.clone());
-        let (verdict, claimed) = self
-            .pool
-            .run(move || (claimed.check(kept.as_deref().map(String::as_str)), claimed))
-            .await?;
+        let check = move || (claimed.check(kept.as_deref().map(String::as_str)), claimed);
+        let checked = self.pool.run_for(peer.into(), check).await;
+        let (verdict, claimed) = checked.inspect_err(|_| self.logins.ended(Login::Busy))?;
         let account = account.filter(|account| !account.is_disabled());
         Ok((account, verdict, claimed))
     }
 
-    /// Counts a try as wrong, unless nobody found out: because too many were there, or the store was away.
+    /// Counts a try as wrong, unless nobody found out: because too many were there, or the store was away. One that comes
+    /// too early is not made.
     pub(super) async fn counted<K: Eq + Hash + Clone, T>(
         &self,
         tried: &Mutex<Lockout<K>>,
         who: &K,
+        too_early: impl FnOnce(),
         trying: impl Future<Output = Result<T, Problem>>,
     ) -> Result<T, Problem> {
         let counted = tried.lock().try_now(who, self.now());
-        let counted = counted.map_err(too_many)?;
+        let counted = counted.map_err(|wait| {
+            too_early();
+            too_many(wait)
+        })?;
         let outcome = trying.await;
         if outcome.is_err() {
             tried.lock().undo(who, counted);
@@ -124,7 +135,7 @@ impl Office {
     pub(super) async fn check_code(&self, account: &Account, code: &str) -> Result<(), Problem> {
         let key = (account.id, Guessed::Code);
         let using = self.use_code(account, code);
-        if !self.counted(&self.by_account, &key, using).await? {
+        if !self.counted(&self.by_account, &key, || (), using).await? {
             tracing::warn!(
                 account = account.id,
                 "a second factor was refused after the right password"
@@ -154,6 +165,15 @@ impl Office {
             return Ok(false);
         };
         Ok(self.store.use_step(factor.id, step).await?)
+    }
+}
+
+/// What came of a login whose second step was refused, if that was because of what was shown.
+pub(super) fn refused_code(problem: &Problem) -> Option<Login> {
+    match problem.status() {
+        StatusCode::UNAUTHORIZED => Some(Login::FactorWrong),
+        StatusCode::TOO_MANY_REQUESTS => Some(Login::Locked),
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@ mod reference;
 mod reload;
 mod store;
 mod telemetry;
+mod webhook;
 
 use crate::dialect::Bounds;
 use crate::geo::{MAX_RANGE_KM, PrivacyGrid};
@@ -36,6 +37,7 @@ pub use rates::{Rate, Rates};
 pub use reload::Change;
 pub use store::{Store, StoreUrl};
 pub use telemetry::Telemetry;
+pub use webhook::Webhook;
 
 /// What every variable of the environment that is a setting begins with.
 pub const ENV_PREFIX: &str = "WHISPERCHAT_";
@@ -71,6 +73,8 @@ pub struct Config {
     pub store: Store,
     /// What happens by itself to people who are reported.
     pub moderation: Moderation,
+    /// Who is told of reports.
+    pub webhook: Webhook,
     /// What is logged.
     pub log: Log,
     /// Where spans of what the server does go.
@@ -326,6 +330,7 @@ impl Default for Config {
             },
             store: Store::default(),
             moderation: Moderation::default(),
+            webhook: Webhook::default(),
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Auto,

@@ -22,7 +22,8 @@ pub(super) struct DataArgs {
 enum DataCommand {
     /// Print what is kept of somebody, as JSON for them
     ///
-    /// That are the reports that they made, when and why they were reported and what came of it, and their bans.
+    /// That are the reports that they made, when and why they were reported and what came of it, their bans, and how
+    /// many calls of the webhook wait to tell of any of that.
     /// What others said of them, and who those are, is not in it. The audit log keeps that it was done, not of whom.
     Export(SubjectArgs),
     /// Forget somebody

@@ -43,6 +43,8 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("moderation.apart_at", 0.0, 1e6, ""),
     ("moderation.ban_at", 0.0, 1e6, ""),
     ("moderation.lasts_h", 1.0, 87_600.0, " whole hours"),
+    ("webhook.timeout_s", 0.1, 60.0, " seconds"),
+    ("webhook.keep_h", 1.0, 720.0, " whole hours"),
     ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("telemetry.sample_ratio", 0.0, 1.0, ""),
     ("telemetry.queue_spans", 1.0, 65_536.0, ""),
@@ -151,6 +153,21 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("moderation.dry_run", SWITCH),
     (
+        "webhook.url",
+        "must be http:// or https://, a host, and the path at which calls are taken, such as \
+         https://desk.example/reports; reports are told of from the store, so `store.url` must not be off",
+    ),
+    (
+        "webhook.secret",
+        "must be 24 to 1024 visible ASCII characters, or whsec_ and at least 24 bytes in base64; needed if \
+         `webhook.url` is set, and unset if `webhook.secret_file` is set in its place",
+    ),
+    (
+        "webhook.secret_file",
+        "must be a file that can be read and holds a secret of 24 to 1024 visible ASCII characters, or whsec_ and at \
+         least 24 bytes in base64",
+    ),
+    (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
     ),
@@ -170,7 +187,7 @@ pub(super) fn allowed(key: &str) -> Option<String> {
 
 /// Whether a setting's value is never to be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    ["admin.token", "store.url"].contains(&key)
+    ["admin.token", "store.url", "webhook.secret"].contains(&key)
 }
 
 /// The smallest and the largest value of a number, and what is counted.
@@ -215,6 +232,9 @@ mod tests {
         config.auth.audience = Some("whisperchat".to_owned());
         config.store.folder = Some("state".into());
         config.moderation.appeal = Some("Write to help@chat.example.".to_owned());
+        config.webhook.url = Some("https://desk.example/reports".to_owned());
+        config.webhook.secret = Some("twenty-four-characters-!".to_owned().into());
+        config.webhook.secret_file = Some("secret".into());
         let table = toml::Table::try_from(config).unwrap();
         assert_has_words("", &table);
     }

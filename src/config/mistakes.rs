@@ -2,7 +2,7 @@
 
 use super::allowed::bounds;
 use super::reference::entries;
-use super::{Auth, Config, origin};
+use super::{Auth, Config, StoreUrl, origin};
 use crate::geo::{PrivacyGrid, Range};
 use serde_json::Value;
 
@@ -42,6 +42,7 @@ impl Config {
             auth,
             store,
             moderation,
+            webhook,
             ..
         } = self;
         let is_range = |km| Range::from_km(km).is_ok();
@@ -52,6 +53,12 @@ impl Config {
             ("store.url", store.is_url_good()),
             ("store.folder", store.is_folder_good()),
             ("moderation.appeal", moderation.is_appeal_good()),
+            (
+                "webhook.url",
+                webhook.is_url_good() && (webhook.url.is_none() || store.url != StoreUrl::Off),
+            ),
+            ("webhook.secret", webhook.is_secret_good()),
+            ("webhook.secret_file", webhook.is_secret_file_good()),
             ("telemetry.endpoint", telemetry.is_endpoint_good()),
             (
                 "privacy.position_grid_km",

@@ -2,7 +2,7 @@
 
 use super::{
     Admin, Auth, Config, Limits, Log, Matching, Moderation, Privacy, Rate, Rates, Security, Store,
-    Telemetry, Tls,
+    Telemetry, Tls, Webhook,
 };
 
 /// New settings, as far as they can take effect while the server runs.
@@ -122,6 +122,17 @@ fn moderation(it: &mut Comparison<'_>) -> Moderation {
     })
 }
 
+/// Calls that wait are sent as the settings are when they are tried.
+fn webhook(it: &mut Comparison<'_>) -> Webhook {
+    section!(it, Webhook webhook {
+        live url,
+        live secret,
+        live secret_file,
+        live timeout_s,
+        live keep_h,
+    })
+}
+
 impl Config {
     /// What of the wanted settings takes effect while these are in force. A new setting doesn't compile
     /// before it is said here when its changes take effect; docs/configuration.md says the same.
@@ -216,6 +227,7 @@ impl Config {
             }),
             store: store(it),
             moderation: moderation(it),
+            webhook: webhook(it),
             log: section!(it, Log log { live level, at_start format, live ends_per_second }),
             telemetry: section!(it, Telemetry telemetry {
                 at_start endpoint,

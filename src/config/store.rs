@@ -1,6 +1,6 @@
 //! Where what must outlast the process is kept, and for how long.
 
-use super::{Secret, seconds};
+use super::{Secret, Webhook, seconds};
 use crate::private::Private;
 use crate::store::{Opening, Retention, StoreAt};
 use serde::{Deserialize, Serialize};
@@ -113,13 +113,15 @@ impl Store {
         }
     }
 
-    /// How long rows are kept.
-    pub fn retention(&self) -> Retention {
+    /// How long rows are kept. A call of the webhook goes with its report, at the latest.
+    pub fn retention(&self, webhook: &Webhook) -> Retention {
         let days = |days: u32| i64::from(days) * DAY_MS;
+        let reports_ms = days(self.keep_reports_days);
         Retention {
-            reports_ms: days(self.keep_reports_days),
+            reports_ms,
             bans_ms: days(self.keep_bans_days),
             audit_ms: days(self.keep_audit_days),
+            calls_ms: webhook.keep_ms().min(reports_ms),
         }
     }
 

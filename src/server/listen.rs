@@ -16,6 +16,7 @@ use super::safety::Safety;
 use super::store;
 use super::telemetry::Telemetry;
 use super::tls::TlsError;
+use super::webhook::{self, Endpoint, Webhook};
 use crate::config::{Config, seconds};
 use crate::store::{Store, StoreError, Writer};
 use arc_swap::Guard;
@@ -77,6 +78,9 @@ pub enum ServerError {
     /// The operators' token can't be read.
     #[error("cannot read the operators' token (admin.token_file): {0}")]
     AdminToken(io::Error),
+    /// The secret that calls of the webhook are signed with can't be read.
+    #[error("cannot read the webhook's secret (webhook.secret_file): {0}")]
+    WebhookSecret(io::Error),
     /// A socket that was passed on can't be used.
     #[error("cannot listen on the socket that was passed on: {0}")]
     PassedOn(io::Error),
@@ -260,8 +264,15 @@ impl Server<TcpListener> {
             let limit = seconds(config.store.timeout_s);
             Writer::start(store, config.store.queue, limit)
         });
+        let endpoint = Endpoint::read(&config.webhook).map_err(ServerError::WebhookSecret)?;
+        if endpoint.is_some() && store.is_none() {
+            tracing::warn!("without a store, no report is told to webhook.url");
+        }
         let safety = match &store {
-            Some(writer) => Some(Safety::load(writer.clone(), &config.moderation).await?),
+            Some(writer) => {
+                let webhook = Webhook::new(endpoint);
+                Some(Safety::load(writer.clone(), &config.moderation, webhook).await?)
+            }
             None => None,
         };
         let hub = Hub::new(&config, telemetry, safety);
@@ -395,6 +406,7 @@ impl<L: Listener> Server<L> {
                     rules.obituaries.run(hub),
                     reload::watch_files(&shared),
                     store::sweep(&shared),
+                    webhook::deliver(&shared),
                     hub.run_bans()
                 )
             }

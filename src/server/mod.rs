@@ -21,6 +21,7 @@
 //! - `stalls`: who takes nothing of what is sent to them
 //! - `hub`: the lobby behind its lock, and the chats
 //! - `safety`: guest passes, bans and reports
+//! - `webhook`: who is told of reports
 //! - `admin`: the operators' listener and their board
 //! - `duty`: whether people are taken in, sent away, or the server stops
 //! - `store`: what must outlast the process, and the end of it
@@ -64,6 +65,7 @@ mod store;
 mod telemetry;
 mod text;
 mod tls;
+mod webhook;
 
 pub use auth::AuthError;
 pub use inherited::{Inherited, InheritedError};

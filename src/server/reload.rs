@@ -2,6 +2,7 @@
 
 use super::credentials;
 use super::listen::{ServerError, Shared};
+use super::webhook::Endpoint;
 use crate::config::{Change, Config};
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ impl Reloader {
         let change = shared.config().change_to(wanted);
         let admin = &change.config.admin;
         let token = admin.read_token().map_err(ServerError::AdminToken)?;
+        let endpoint =
+            Endpoint::read(&change.config.webhook).map_err(ServerError::WebhookSecret)?;
         shared.rules.credentials.reload(&change.config)?;
         if let Some(guard) = &shared.guard
             && guard.renew(token)
@@ -32,6 +35,9 @@ impl Reloader {
             tracing::info!("operators must show another token from now on");
         }
         shared.reconfigure(&change.config);
+        if let Some(safety) = &shared.rules.hub.safety {
+            safety.webhook.renew(endpoint);
+        }
         Ok(change)
     }
 

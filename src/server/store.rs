@@ -1,7 +1,7 @@
 //! The store beside the server: how it is, and the end of what has been kept for long enough.
 
 use super::listen::Shared;
-use crate::store::{Swept, WriterStatus};
+use crate::store::WriterStatus;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often to look for rows that have been kept for long enough.
@@ -32,18 +32,21 @@ impl Shared {
 pub(super) async fn sweep(shared: &Shared) {
     let Some(writer) = &shared.store else { return };
     loop {
-        let retention = shared.config().store.retention();
+        let retention = {
+            let config = shared.config();
+            config.store.retention(&config.webhook)
+        };
         let rest = match writer.store().sweep(now_ms(), &retention).await {
-            Ok(Swept { is_more: true, .. }) => SWEEP_REST,
-            Ok(Swept {
-                reports,
-                bans,
-                audit,
-                keys,
-                ..
-            }) => {
-                tracing::debug!(reports, bans, audit, keys, "swept the store");
-                SWEEP_EVERY
+            Ok(swept) => {
+                tracing::debug!(?swept, "swept the store");
+                if let Some(safety) = &shared.rules.hub.safety {
+                    safety.webhook.gave_up(swept.calls);
+                }
+                if swept.is_more {
+                    SWEEP_REST
+                } else {
+                    SWEEP_EVERY
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "the store was not swept");

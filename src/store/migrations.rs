@@ -32,6 +32,7 @@ macro_rules! step {
 const STEPS: &[Step] = &[
     step!("0001_store.sql", "store"),
     step!("0002_accounts.sql", "accounts"),
+    step!("0003_webhook.sql", "webhook"),
     step!("0005_idempotency.sql", "idempotency"),
 ];
 

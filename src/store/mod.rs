@@ -8,6 +8,7 @@
 //! - `migrations`: the tables, from every earlier version to now
 //! - `sql`: every statement, so that a test can have both databases read all of them
 //! - `reports`, `bans`, `audit`, `keys`: the tables, each with its rows and what can be done with them
+//! - `calls`: calls of the webhook that wait to be delivered
 //! - `accounts`: people who look after the server, their factors and sessions
 //! - `once`: what is made once, however often it is asked for
 //! - `people`: what is kept of somebody, shown or forgotten on their request
@@ -24,6 +25,7 @@ mod at;
 mod audit;
 mod backup;
 mod bans;
+mod calls;
 mod error;
 mod keys;
 mod migrations;
@@ -49,6 +51,7 @@ pub use accounts::{
 pub use at::{Opening, StoreAt};
 pub use audit::{AuditEntry, NewAudit};
 pub use bans::{Ban, BanFilter, Measure, NewBan};
+pub use calls::{CALLS_MAX, Call, NewCall};
 pub use error::StoreError;
 pub use keys::Key;
 pub use once::Once;

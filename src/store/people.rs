@@ -23,7 +23,8 @@ pub struct Erased {
 
 impl Store {
     /// What is kept of somebody, as JSON for them: the reports that they made, when and why they were reported and
-    /// what came of it, and their bans. What others said of them, and who those are, is not theirs and not in it.
+    /// what came of it, their bans, and how many calls of the webhook wait to tell of any of it. What others said of them,
+    /// and who those are, is not theirs and not in it.
     /// At most [`PAGE_MAX`] of each; `is_complete` says whether that is all.
     ///
     /// # Errors
@@ -36,6 +37,10 @@ impl Store {
             ..BanFilter::default()
         };
         let bans = self.bans(&filter, None, PAGE_MAX).await?;
+        let calls: i64 = sqlx::query_scalar(sql::CALLS_ABOUT_COUNT)
+            .bind(subject.to_vec())
+            .fetch_one(self.pool())
+            .await?;
         let is_complete = [made.len(), of_them.len()]
             .iter()
             .all(|count| *count < PAGE_MAX as usize);
@@ -45,6 +50,7 @@ impl Store {
             "reports_made": made.iter().map(as_made).collect::<Vec<_>>(),
             "reports_of_them": of_them.iter().map(as_meant).collect::<Vec<_>>(),
             "bans": bans.rows.iter().map(as_banned).collect::<Vec<_>>(),
+            "webhook_calls_waiting": calls,
         }))
     }
 

@@ -1,15 +1,15 @@
 //! What people report of each other, and what was decided.
 
-use super::audit;
 use super::bans::{self, Ban, NewBan};
 use super::page::{page, rows_to_fetch};
 use super::row::{Read, fits};
 use super::transaction::{Level, Tx, retried};
-use super::{Cursor, NewAudit, Page, Store, StoreError, Subject, sql};
+use super::{Cursor, NewAudit, NewCall, Page, Store, StoreError, Subject, sql};
+use super::{audit, calls};
 use crate::private::Private;
 use serde_json::json;
-use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, Executor};
 
 /// The most bytes of evidence: twenty messages of 2000 characters, written as JSON with all of them escaped, are
 /// less.
@@ -47,6 +47,8 @@ pub struct NewReport {
     pub evidence: Option<Private<String>>,
     /// How much it weighs, in thousandths: 1000 is one.
     pub weight: i64,
+    /// The call of the webhook that is to tell of it, if anybody is to be told. It is kept with the report, and once as it is.
+    pub call: Option<NewCall>,
 }
 
 /// A report as it is kept.
@@ -102,6 +104,8 @@ pub struct Added {
     pub id: i64,
     /// Whether it was not there before.
     pub is_new: bool,
+    /// Whether a call was to tell of it and is not kept, for [`CALLS_MAX`](super::CALLS_MAX) wait already.
+    pub is_call_dropped: bool,
 }
 
 /// Which reports are wanted; all of those that are set must hold.
@@ -292,16 +296,25 @@ impl Store {
         subject: Subject,
         since_ms: i64,
     ) -> Result<Gravity, StoreError> {
-        let query = sqlx::query(sql::GRAVITY).bind(subject.to_vec());
-        let row = query.bind(since_ms).fetch_one(self.pool()).await?;
-        let row = Read(&row);
-        Ok(Gravity {
-            reports: row.get("reports")?,
-            reporters: row.get("reporters")?,
-            networks: row.get("networks")?,
-            weight: row.get("weight")?,
-        })
+        gravity(self.pool(), subject, since_ms).await
     }
+}
+
+/// How much speaks against somebody since then, as a part of something else.
+pub(super) async fn gravity(
+    executor: impl Executor<'_, Database = Any>,
+    subject: Subject,
+    since_ms: i64,
+) -> Result<Gravity, StoreError> {
+    let query = sqlx::query(sql::GRAVITY).bind(subject.to_vec());
+    let row = query.bind(since_ms).fetch_one(executor).await?;
+    let row = Read(&row);
+    Ok(Gravity {
+        reports: row.get("reports")?,
+        reporters: row.get("reporters")?,
+        networks: row.get("networks")?,
+        weight: row.get("weight")?,
+    })
 }
 
 fn statement(order: ReportOrder, is_in_state: bool) -> &'static str {
@@ -358,7 +371,7 @@ impl NewReport {
     }
 }
 
-/// Keeps a report as a part of a transaction.
+/// Keeps a report as a part of a transaction, and with it the call that is to tell of it.
 pub(super) async fn add(tx: &mut Tx, new: &NewReport) -> Result<Added, StoreError> {
     new.check()?;
     let connection: &mut AnyConnection = tx;
@@ -376,12 +389,23 @@ pub(super) async fn add(tx: &mut Tx, new: &NewReport) -> Result<Added, StoreErro
         .bind(new.weight)
         .fetch_optional(&mut *connection)
         .await?;
-    if let Some(id) = id {
-        return Ok(Added { id, is_new: true });
-    }
-    let query = sqlx::query_scalar(sql::REPORT_MADE_ONCE).bind(&new.once);
-    let id = query.fetch_one(connection).await?;
-    Ok(Added { id, is_new: false })
+    let Some(id) = id else {
+        let query = sqlx::query_scalar(sql::REPORT_MADE_ONCE).bind(&new.once);
+        return Ok(Added {
+            id: query.fetch_one(connection).await?,
+            is_new: false,
+            is_call_dropped: false,
+        });
+    };
+    let is_call_dropped = match &new.call {
+        Some(call) => !calls::add(tx, call, id, new).await?,
+        None => false,
+    };
+    Ok(Added {
+        id,
+        is_new: true,
+        is_call_dropped,
+    })
 }
 
 /// Takes the report as the caller has seen it to its new state.

@@ -88,6 +88,24 @@ statements! {
          COUNT(DISTINCT reporter_network) AS networks, CAST(COALESCE(SUM(weight), 0) AS BIGINT) AS weight \
          FROM reports WHERE reported = $1 AND at_ms >= $2 AND state <> 'dismissed'";
 
+    CALLS_COUNT = "SELECT COUNT(*) FROM webhook_calls";
+    ADD_CALL = "INSERT INTO webhook_calls (name, report, made_at_ms, next_try_at_ms, tries, against_reports, \
+         against_reporters, against_networks, against_weight) VALUES ($1, $2, $3, $3, 0, $4, $5, $6, $7)";
+    CALL_DUE = "SELECT id FROM webhook_calls WHERE next_try_at_ms <= $1 AND made_at_ms >= $2 \
+         ORDER BY next_try_at_ms, id LIMIT 1";
+    /// Of two that take the same, the second finds that it is not due any more.
+    CLAIM_CALL = "UPDATE webhook_calls SET next_try_at_ms = $3, tries = tries + 1 \
+         WHERE id = $1 AND next_try_at_ms <= $2";
+    CALL = "SELECT c.id AS id, c.name AS name, c.tries AS tries, c.report AS report, r.at_ms AS at_ms, \
+         r.chat AS chat, r.reason AS reason, r.reporter AS reporter, r.reported AS reported, r.weight AS weight, \
+         CAST(CASE WHEN r.evidence IS NULL THEN 0 ELSE 1 END AS BIGINT) AS has_evidence, \
+         c.against_reports AS against_reports, c.against_reporters AS against_reporters, \
+         c.against_networks AS against_networks, c.against_weight AS against_weight \
+         FROM webhook_calls c JOIN reports r ON r.id = c.report WHERE c.id = $1";
+    /// Only by who had it last.
+    PUT_OFF_CALL = "UPDATE webhook_calls SET next_try_at_ms = $3 WHERE id = $1 AND tries = $2";
+    END_CALL = "DELETE FROM webhook_calls WHERE id = $1";
+
     ADD_BAN = concat!(
         "INSERT INTO bans (measure, subject, network, reason, appeal, report, created_at_ms, created_by, \
          expires_at_ms, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1) RETURNING ",
@@ -141,6 +159,8 @@ statements! {
 
     REPORTS_BY = concat!("SELECT ", report_columns!(), " FROM reports WHERE reporter = $1 ORDER BY id LIMIT $2");
     REPORTS_OF = concat!("SELECT ", report_columns!(), " FROM reports WHERE reported = $1 ORDER BY id LIMIT $2");
+    CALLS_ABOUT_COUNT = "SELECT COUNT(*) FROM webhook_calls c JOIN reports r ON r.id = c.report \
+         WHERE r.reporter = $1 OR r.reported = $1";
     FORGET_REPORTER = "UPDATE reports SET reporter = NULL, reporter_network = NULL, note = NULL, evidence = NULL, \
          chat = '', once = 'erased:' || id, version = version + 1 WHERE reporter = $1";
     /// Those that a ban in force stands on stay.
@@ -152,6 +172,8 @@ statements! {
          AND (lifted_at_ms IS NOT NULL OR (expires_at_ms IS NOT NULL AND expires_at_ms <= $2))";
     BANS_OF_COUNT = "SELECT COUNT(*) FROM bans WHERE subject = $1";
 
+    SWEEP_CALLS = "DELETE FROM webhook_calls WHERE id IN \
+         (SELECT id FROM webhook_calls WHERE made_at_ms < $1 ORDER BY made_at_ms LIMIT $2)";
     SWEEP_REPORTS = "DELETE FROM reports WHERE id IN \
          (SELECT id FROM reports WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
     SWEEP_BANS = "DELETE FROM bans WHERE id IN \

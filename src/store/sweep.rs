@@ -13,6 +13,8 @@ pub struct Retention {
     pub bans_ms: i64,
     /// Entries of the audit log, in ms.
     pub audit_ms: i64,
+    /// Calls of the webhook after they were made, in ms: for how long they are tried.
+    pub calls_ms: i64,
 }
 
 /// How many rows are gone.
@@ -26,6 +28,8 @@ pub struct Swept {
     pub audit: u64,
     /// Keys whose time was over.
     pub keys: u64,
+    /// Calls of the webhook that were not delivered in time.
+    pub calls: u64,
     /// Whether there may be more than one sweep removes, so that another is worth while at once.
     pub is_more: bool,
 }
@@ -53,6 +57,10 @@ impl Store {
     /// [`StoreError::Away`]; what was removed by then is gone.
     pub async fn sweep(&self, now_ms: i64, retention: &Retention) -> Result<Swept, StoreError> {
         let before = |kept_ms: i64| now_ms.saturating_sub(kept_ms);
+        // Before the reports, with which they would go uncounted.
+        let (calls, more_calls) = self
+            .sweep_table(sql::SWEEP_CALLS, before(retention.calls_ms), false)
+            .await?;
         let (reports, more_reports) = self
             .sweep_table(sql::SWEEP_REPORTS, before(retention.reports_ms), false)
             .await?;
@@ -80,7 +88,8 @@ impl Store {
             bans,
             audit,
             keys: keys.execute(self.pool()).await?.rows_affected(),
-            is_more: more_reports || more_bans || more_audit || more_made,
+            calls,
+            is_more: more_reports || more_bans || more_audit || more_made || more_calls,
         })
     }
 

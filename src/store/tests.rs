@@ -36,6 +36,7 @@ fn report(number: i64) -> NewReport {
         reported_network: None,
         evidence: Some(Private::new("x".repeat(4000))),
         weight: 1000,
+        call: None,
     }
 }
 

@@ -28,7 +28,7 @@ async fn ask(admin: SocketAddr, line: &str, version: Option<i64>, body: &Value) 
     )
 }
 
-async fn get(admin: SocketAddr, path: &str) -> Value {
+pub(crate) async fn get(admin: SocketAddr, path: &str) -> Value {
     let (status, body) = ask(admin, &format!("GET {path}"), None, &Value::Null).await;
     assert_eq!(status, 200, "{path}: {body}");
     body

@@ -1,4 +1,4 @@
-//! Guest passes, reports and bans, over sockets, with a store in a folder of its own.
+//! Guest passes, reports, bans and the webhook, over sockets, with a store in a folder of its own.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -8,6 +8,7 @@ mod bans;
 mod passes;
 mod reports;
 mod rules;
+mod webhook;
 
 use common::{Server, V1, join, until, with};
 use serde_json::{Value, json};
@@ -28,10 +29,7 @@ impl House {
     /// With these settings besides.
     async fn start(settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("there is room for a folder");
-        let path = folder.path().to_str().expect("its path is text");
-        let mut all = vec![("store.folder", path)];
-        all.extend_from_slice(settings);
-        let server = Server::start(&all);
+        let server = serve(&folder, settings);
         let at = StoreAt::Folder(folder.path().to_owned());
         let store = Store::open(&at, &Opening::default()).await;
         Self {
@@ -39,6 +37,12 @@ impl House {
             store: store.expect("the server has made it"),
             folder,
         }
+    }
+
+    /// Kills the server as the system would, and starts it again on the same store.
+    fn kill_and_start(&mut self, settings: &[(&str, &str)]) {
+        self.server.signal("-KILL");
+        self.server = serve(&self.folder, settings);
     }
 
     /// A client that has joined with a pass, or without, and the pass that it was given.
@@ -56,6 +60,14 @@ impl House {
         let chat = matched["chat"].clone();
         (ann, bob, [of_ann, of_bob], chat)
     }
+}
+
+/// A server that keeps its store there.
+fn serve(folder: &TempDir, settings: &[(&str, &str)]) -> Server {
+    let path = folder.path().to_str().expect("its path is text");
+    let mut all = vec![("store.folder", path)];
+    all.extend_from_slice(settings);
+    Server::start(&all)
 }
 
 /// Joins with a pass, or without, and returns the pass that was given.

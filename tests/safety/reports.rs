@@ -5,14 +5,14 @@ use crate::{House, PARIS, until};
 use serde_json::{Value, json};
 use whisperchat::store::{Report, ReportFilter, ReportOrder};
 
-fn report(chat: &Value, more: &Value) -> Value {
+pub(crate) fn report(chat: &Value, more: &Value) -> Value {
     let mut report = json!({"type": "report", "chat": chat, "reason": "abuse"});
     let fields = report.as_object_mut().unwrap();
     fields.extend(more.as_object().unwrap().clone());
     report
 }
 
-async fn kept(house: &House) -> Vec<Report> {
+pub(crate) async fn kept(house: &House) -> Vec<Report> {
     let all = ReportFilter::default();
     let page = house
         .store

@@ -459,6 +459,7 @@ async fn what_is_old_is_swept(fresh: &Fresh) {
         reports_ms: 1,
         bans_ms: 1,
         audit_ms: 1,
+        calls_ms: 1,
     };
     store.sweep(NOW + 1000, &retention).await.unwrap();
     assert!(store.session(id).await.unwrap().is_some());

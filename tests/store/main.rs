@@ -7,6 +7,7 @@ mod common;
 mod accounts;
 mod audit;
 mod bans;
+mod calls;
 mod fresh;
 mod killed;
 mod loading;
@@ -83,6 +84,7 @@ fn report(number: i64) -> NewReport {
         reported_network: Some(Private::new("2001:db8::/64".to_owned())),
         evidence: Some(Private::new(r#"[{"by":"them","text":"buy!"}]"#.to_owned())),
         weight: 1000,
+        call: None,
     }
 }
 

@@ -44,6 +44,7 @@ async fn what_is_kept_of_somebody_is_shown_without_what_is_others(fresh: &Fresh)
     assert_eq!(of_ann["reports_made"][0]["network"], "192.0.2.0/24");
     assert_eq!(of_ann["reports_of_them"].as_array().unwrap().len(), 1);
     assert_eq!(of_ann["bans"].as_array().unwrap().len(), 0);
+    assert_eq!(of_ann["webhook_calls_waiting"], 0);
 
     let of_bob = store.export(BOB).await.unwrap();
     assert_eq!(of_bob["reports_made"].as_array().unwrap().len(), 0);
@@ -68,6 +69,7 @@ async fn everything(fresh: &Fresh) -> String {
             "once, chat, note, reporter, reporter_network, reported, reported_network, evidence",
         ),
         ("bans", "subject, network, reason"),
+        ("webhook_calls", "name"),
         ("audit", "actor, action, target, detail"),
     ] {
         let sql = sqlx::AssertSqlSafe(format!("SELECT {columns} FROM {table}"));

@@ -15,6 +15,7 @@ const RETENTION: Retention = Retention {
     reports_ms: 1000,
     bans_ms: 500,
     audit_ms: 2000,
+    calls_ms: 1000,
 };
 
 fn written(at_ms: i64) -> NewAudit {
@@ -56,6 +57,7 @@ async fn what_is_old_goes_and_what_is_young_stays(fresh: &Fresh) {
         bans: 2,
         audit: 1,
         keys: 1,
+        calls: 0,
         is_more: false,
     };
     assert_eq!(swept, expected);

@@ -37,7 +37,8 @@ impl Collector for Figures {
         self.messages(&mut page)?;
         self.connections(&mut page)?;
         self.store(&mut page)?;
-        self.logins(&mut page)
+        self.logins(&mut page)?;
+        self.webhook(&mut page)
     }
 }
 
@@ -291,6 +292,29 @@ impl Figures {
             "password_hashes_waiting",
             "Passwords that wait to be hashed.",
             [([].as_slice(), logins.waiting())],
+        )
+    }
+
+    /// There is none without a store.
+    fn webhook(&self, page: &mut Page<'_>) -> fmt::Result {
+        let safety = self.0.rules.hub.safety.as_ref();
+        let figures = safety.map(|safety| safety.webhook.figures());
+        page.gauge(
+            "webhook_waiting",
+            "Calls of the webhook that wait to be delivered.",
+            figures.map(|figures| ([].as_slice(), figures.waiting as usize)),
+        )?;
+        page.counter(
+            "webhook_deliveries",
+            "Calls of the webhook by what became of them, and how often they failed.",
+            figures.into_iter().flat_map(|figures| {
+                [
+                    ([("outcome", "delivered")].as_slice(), figures.delivered),
+                    (&[("outcome", "failed")], figures.failed),
+                    (&[("outcome", "given_up")], figures.given_up),
+                    (&[("outcome", "dropped")], figures.dropped),
+                ]
+            }),
         )
     }
 

@@ -16,6 +16,7 @@ mod rules;
 
 use super::limits::Network;
 use super::store;
+use super::webhook::Webhook;
 use crate::config::Moderation;
 use crate::lobby::Event;
 use crate::store::{Ban, Key, Measure, PAGE_MAX, Store, StoreError, Writer};
@@ -42,11 +43,16 @@ const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// than the time that it bears.
 const REFRESH_OVERLAP_MS: i64 = 15_000;
 
+/// How far back reports count that are shown beside one: 30 days.
+pub(super) const AGAINST_MS: i64 = 30 * 86_400_000;
+
 /// All of it.
 #[derive(Debug)]
 pub(super) struct Safety {
     pub(super) bans: Bans,
     pub(super) passes: Passes,
+    /// Who is told of reports.
+    pub(super) webhook: Webhook,
     writer: Writer,
     /// Those in force.
     rules: ArcSwap<Moderation>,
@@ -65,7 +71,11 @@ impl Safety {
     ///
     /// # Errors
     /// [`StoreError`] if the store does not answer.
-    pub(super) async fn load(writer: Writer, rules: &Moderation) -> Result<Self, StoreError> {
+    pub(super) async fn load(
+        writer: Writer,
+        rules: &Moderation,
+        webhook: Webhook,
+    ) -> Result<Self, StoreError> {
         let store = writer.store();
         let at_ms = store::now_ms();
         let passes = Passes::new(&keys(store, at_ms).await?);
@@ -84,6 +94,7 @@ impl Safety {
         Ok(Self {
             bans,
             passes,
+            webhook,
             writer,
             rules: ArcSwap::from_pointee(rules.clone()),
             acted: rules::Acted::default(),

@@ -47,7 +47,8 @@ impl Safety {
         // As many at once as the writer lets wait; it refuses the others at once.
         tokio::spawn(async move {
             let chat = case.report.chat;
-            let row = case.row();
+            let mut row = case.row();
+            row.call = safety.webhook.new_call(row.at_ms);
             let weight = row.weight;
             let added = match safety.writer.add_report(row).await {
                 Ok(added) => added,
@@ -58,6 +59,7 @@ impl Safety {
             };
             let reported = Event::Reported { chat };
             outbox.tell(Outgoing::Lobby(&reported, answers.as_ref()));
+            safety.webhook.kept(&added);
             if let Some(reported) = case.reported.filter(|_| added.is_new)
                 && let Err(error) = safety.weigh(&reported, weight).await
             {
@@ -94,6 +96,7 @@ impl Case {
                 .as_ref()
                 .map(|(lines, side)| Private::new(shown(lines, *side))),
             weight: self.reporter.map_or(0, |reporter| reporter.weight(at_ms)),
+            call: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::super::caller::Caller;
 use super::super::problem::{Body, Problem};
 use super::super::resource::{Params, bad, number, page, version, with_tag, word};
 use super::bans::{BanAsked, BanShown};
+use crate::server::safety::AGAINST_MS;
 use crate::server::store::now_ms;
 use crate::store::{Decision, Gravity, Report, ReportFilter, ReportOrder, ReportState};
 use axum::extract::{Extension, Path, State};
@@ -14,9 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use utoipa::ToSchema;
-
-/// How far back reports count that are shown beside one: 30 days.
-const WEIGHED_MS: i64 = 30 * 86_400_000;
 
 /// A report.
 #[derive(Debug, Serialize, ToSchema)]
@@ -229,7 +227,7 @@ pub(super) async fn report(
     let against = match report.reported {
         Some(subject) => Some(
             store
-                .weight_of_reports(subject, now_ms() - WEIGHED_MS)
+                .weight_of_reports(subject, now_ms() - AGAINST_MS)
                 .await?,
         ),
         None => None,

@@ -7,6 +7,7 @@ mod admin;
 mod allowed;
 mod endpoint;
 mod listing;
+mod message_check;
 mod mistakes;
 mod moderation;
 pub(crate) mod origin;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use admin::{Admin, AdminListen, Secret};
+pub use message_check::{MessageCheck, WhenAway};
 pub use moderation::Moderation;
 pub use problem::ConfigError;
 pub(crate) use rates::every;
@@ -71,6 +73,8 @@ pub struct Config {
     pub store: Store,
     /// What happens by itself to people who are reported.
     pub moderation: Moderation,
+    /// The service that messages are shown to before they are passed on.
+    pub message_check: MessageCheck,
     /// What is logged.
     pub log: Log,
     /// Where spans of what the server does go.
@@ -326,6 +330,7 @@ impl Default for Config {
             },
             store: Store::default(),
             moderation: Moderation::default(),
+            message_check: MessageCheck::default(),
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Auto,

@@ -42,6 +42,7 @@ impl Config {
             auth,
             store,
             moderation,
+            message_check,
             ..
         } = self;
         let is_range = |km| Range::from_km(km).is_ok();
@@ -52,6 +53,12 @@ impl Config {
             ("store.url", store.is_url_good()),
             ("store.folder", store.is_folder_good()),
             ("moderation.appeal", moderation.is_appeal_good()),
+            ("message_check.url", message_check.is_url_good()),
+            ("message_check.token", message_check.is_token_good()),
+            (
+                "message_check.token_file",
+                message_check.is_token_file_good(),
+            ),
             ("telemetry.endpoint", telemetry.is_endpoint_good()),
             (
                 "privacy.position_grid_km",

@@ -20,6 +20,7 @@
 //! - `liveness`: pings, and who does not answer them
 //! - `stalls`: who takes nothing of what is sent to them
 //! - `hub`: the lobby behind its lock, and the chats
+//! - `message_check`: a service that is asked about messages before they are passed on
 //! - `safety`: guest passes, bans and reports
 //! - `admin`: the operators' listener and their board
 //! - `duty`: whether people are taken in, sent away, or the server stops
@@ -50,6 +51,7 @@ mod listen;
 mod listener;
 mod liveness;
 pub mod log;
+mod message_check;
 mod metrics;
 mod outbound;
 mod outbox;

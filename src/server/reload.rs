@@ -2,6 +2,7 @@
 
 use super::credentials;
 use super::listen::{ServerError, Shared};
+use super::message_check::Terms;
 use crate::config::{Change, Config};
 use std::sync::Arc;
 
@@ -25,7 +26,11 @@ impl Reloader {
         let change = shared.config().change_to(wanted);
         let admin = &change.config.admin;
         let token = admin.read_token().map_err(ServerError::AdminToken)?;
+        let terms = Terms::new(&change.config.message_check)?;
         shared.rules.credentials.reload(&change.config)?;
+        if let Some(checker) = &shared.rules.hub.checker {
+            checker.go_on_by(terms);
+        }
         if let Some(guard) = &shared.guard
             && guard.renew(token)
         {

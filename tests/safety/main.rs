@@ -1,13 +1,15 @@
-//! Guest passes, reports and bans, over sockets, with a store in a folder of its own.
+//! Guest passes, reports and bans, over sockets, with a store in a folder of its own; and messages that are checked.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod api;
 mod bans;
+mod message_check;
 mod passes;
 mod reports;
 mod rules;
+mod service;
 
 use common::{Server, V1, join, with};
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@ mod admin;
 mod allowed;
 mod endpoint;
 mod listing;
+mod message_check;
 mod mistakes;
 mod moderation;
 pub(crate) mod origin;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use admin::{Admin, AdminListen, Secret};
+pub use message_check::{MessageCheck, WhenAway};
 pub use moderation::Moderation;
 pub use problem::ConfigError;
 pub(crate) use rates::every;
@@ -75,6 +77,8 @@ pub struct Config {
     pub moderation: Moderation,
     /// Who is told of reports.
     pub webhook: Webhook,
+    /// The service that messages are shown to before they are passed on.
+    pub message_check: MessageCheck,
     /// What is logged.
     pub log: Log,
     /// Where spans of what the server does go.
@@ -331,6 +335,7 @@ impl Default for Config {
             store: Store::default(),
             moderation: Moderation::default(),
             webhook: Webhook::default(),
+            message_check: MessageCheck::default(),
             log: Log {
                 level: "info".to_owned(),
                 format: LogFormat::Auto,

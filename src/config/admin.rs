@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many characters a token has: a shorter one could be guessed, a longer one is no token.
 const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 16..=1024;
@@ -89,32 +89,48 @@ impl Admin {
     /// # Errors
     /// If its file can't be read, or what is there is no token.
     pub fn read_token(&self) -> io::Result<Option<Private<String>>> {
-        let token = match (&self.token, &self.token_file) {
-            (Some(token), _) => token.0.to_string(),
-            (None, Some(file)) => std::fs::read_to_string(file)?.trim().to_owned(),
-            (None, None) => return Ok(None),
-        };
-        if is_token(&token) {
-            Ok(Some(Private::new(token)))
-        } else {
-            let message = "a token is 16 to 1024 visible ASCII characters";
-            Err(io::Error::new(io::ErrorKind::InvalidData, message))
-        }
+        read_token(self.token.as_ref(), self.token_file.as_deref())
     }
 
     pub(super) fn is_token_good(&self) -> bool {
-        let is_good = |token: &Secret| is_token(&token.0);
-        self.token.as_ref().is_none_or(is_good)
-            && (self.token.is_none() || self.token_file.is_none())
+        is_token_good(self.token.as_ref(), self.token_file.as_deref())
     }
 
     pub(super) fn is_token_file_good(&self) -> bool {
-        self.token_file.is_none() || self.token.is_some() || self.read_token().is_ok()
+        is_token_file_good(self.token.as_ref(), self.token_file.as_deref())
     }
 
     pub(super) fn has_token(&self) -> bool {
         self.token.is_some() || self.token_file.is_some()
     }
+}
+
+/// The token that two settings give, of which one is set at most: itself, or a file that holds it.
+pub(super) fn read_token(
+    token: Option<&Secret>,
+    file: Option<&Path>,
+) -> io::Result<Option<Private<String>>> {
+    let token = match (token, file) {
+        (Some(token), _) => token.0.to_string(),
+        (None, Some(file)) => std::fs::read_to_string(file)?.trim().to_owned(),
+        (None, None) => return Ok(None),
+    };
+    if is_token(&token) {
+        Ok(Some(Private::new(token)))
+    } else {
+        let message = "a token is 16 to 1024 visible ASCII characters";
+        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+    }
+}
+
+/// Whether the first of the two settings can be used.
+pub(super) fn is_token_good(token: Option<&Secret>, file: Option<&Path>) -> bool {
+    token.is_none_or(|token| is_token(&token.0) && file.is_none())
+}
+
+/// Whether the second of the two settings can be used.
+pub(super) fn is_token_file_good(token: Option<&Secret>, file: Option<&Path>) -> bool {
+    token.is_some() || read_token(None, file).is_ok()
 }
 
 fn is_token(text: &str) -> bool {

@@ -45,6 +45,9 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("moderation.lasts_h", 1.0, 87_600.0, " whole hours"),
     ("webhook.timeout_s", 0.1, 60.0, " seconds"),
     ("webhook.keep_h", 1.0, 720.0, " whole hours"),
+    ("message_check.timeout_ms", 10.0, 10_000.0, " whole ms"),
+    ("message_check.waiting_max", 1.0, 256.0, ""),
+    ("message_check.checks_at_once", 1.0, 1024.0, ""),
     ("log.ends_per_second", 0.0, 10_000.0, ""),
     ("telemetry.sample_ratio", 0.0, 1.0, ""),
     ("telemetry.queue_spans", 1.0, 65_536.0, ""),
@@ -168,6 +171,20 @@ const OTHERS: &[(&str, &str)] = &[
          least 24 bytes in base64",
     ),
     (
+        "message_check.url",
+        "must be http:// or https://, a host, and the path at which a service checks messages, such as \
+         http://127.0.0.1:7000/check",
+    ),
+    (
+        "message_check.token",
+        "must be 16 to 1024 visible ASCII characters, and unset if `message_check.token_file` is set",
+    ),
+    (
+        "message_check.token_file",
+        "must be a file that can be read and holds a token of 16 to 1024 visible ASCII characters",
+    ),
+    ("message_check.when_away", "must be pass or refuse"),
+    (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
     ),
@@ -187,7 +204,13 @@ pub(super) fn allowed(key: &str) -> Option<String> {
 
 /// Whether a setting's value is never to be shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    ["admin.token", "store.url", "webhook.secret"].contains(&key)
+    [
+        "admin.token",
+        "store.url",
+        "webhook.secret",
+        "message_check.token",
+    ]
+    .contains(&key)
 }
 
 /// The smallest and the largest value of a number, and what is counted.
@@ -224,6 +247,9 @@ mod tests {
         config.admin.token_file = Some("token".into());
         config.tls.certificate = Some("certificate.pem".into());
         config.tls.key = Some("key.pem".into());
+        config.message_check.url = Some("http://localhost".to_owned());
+        config.message_check.token = Some("a token of 16 or more".to_owned().into());
+        config.message_check.token_file = Some("token".into());
         config.telemetry.endpoint = Some("http://localhost".to_owned());
         config.auth.algorithm = Some(crate::config::AuthAlgorithm::EdDSA);
         config.auth.key = Some("key.pem".into());

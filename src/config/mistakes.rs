@@ -43,6 +43,7 @@ impl Config {
             store,
             moderation,
             webhook,
+            message_check,
             ..
         } = self;
         let is_range = |km| Range::from_km(km).is_ok();
@@ -59,6 +60,12 @@ impl Config {
             ),
             ("webhook.secret", webhook.is_secret_good()),
             ("webhook.secret_file", webhook.is_secret_file_good()),
+            ("message_check.url", message_check.is_url_good()),
+            ("message_check.token", message_check.is_token_good()),
+            (
+                "message_check.token_file",
+                message_check.is_token_file_good(),
+            ),
             ("telemetry.endpoint", telemetry.is_endpoint_good()),
             (
                 "privacy.position_grid_km",

@@ -1,8 +1,8 @@
 //! What of new settings takes effect at once, and what only when the server is started again.
 
 use super::{
-    Admin, Auth, Config, Limits, Log, Matching, Moderation, Privacy, Rate, Rates, Security, Store,
-    Telemetry, Tls, Webhook,
+    Admin, Auth, Config, Limits, Log, Matching, MessageCheck, Moderation, Privacy, Rate, Rates,
+    Security, Store, Telemetry, Tls, Webhook,
 };
 
 /// New settings, as far as they can take effect while the server runs.
@@ -133,6 +133,19 @@ fn webhook(it: &mut Comparison<'_>) -> Webhook {
     })
 }
 
+/// Whether messages are checked at all, and by whom, is decided at the start; how is not.
+fn message_check(it: &mut Comparison<'_>) -> MessageCheck {
+    section!(it, MessageCheck message_check {
+        at_start url,
+        live token,
+        live token_file,
+        live timeout_ms,
+        live when_away,
+        live waiting_max,
+        at_start checks_at_once,
+    })
+}
+
 impl Config {
     /// What of the wanted settings takes effect while these are in force. A new setting doesn't compile
     /// before it is said here when its changes take effect; docs/configuration.md says the same.
@@ -228,6 +241,7 @@ impl Config {
             store: store(it),
             moderation: moderation(it),
             webhook: webhook(it),
+            message_check: message_check(it),
             log: section!(it, Log log { live level, at_start format, live ends_per_second }),
             telemetry: section!(it, Telemetry telemetry {
                 at_start endpoint,

@@ -159,6 +159,11 @@ impl Conversation {
         })
     }
 
+    /// Whether one side has said something under this `id` before, as far as ids are remembered.
+    pub fn has_accepted(&self, from: Side, id: &MessageId) -> bool {
+        self.said_by[from as usize].seen.seq_of(id).is_ok()
+    }
+
     /// One side has shown everything up to `seq` to its person. Returns whether that is news to the
     /// other side.
     ///
@@ -276,6 +281,8 @@ mod tests {
         assert_eq!(say(&mut conversation, Side::First, None), Ok(fresh(2)));
         let again = say(&mut conversation, Side::First, Some(&id)).unwrap();
         assert_eq!((again.seq, again.is_repeated), (1, true));
+        assert!(conversation.has_accepted(Side::First, &id));
+        assert!(!conversation.has_accepted(Side::Second, &id));
         assert_eq!(say(&mut conversation, Side::First, None), Ok(fresh(3)));
     }
 

@@ -17,6 +17,9 @@ pub use close::CloseCode;
 /// The longest text of one message, in Unicode characters.
 pub const TEXT_MAX_CHARS: usize = 2000;
 
+/// The longest sentence that somebody is told why a text was refused, in Unicode characters.
+const REFUSED_WHY_MAX_CHARS: usize = 200;
+
 /// The bounds that the operator sets; everything else is fixed by the contract.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
@@ -128,6 +131,22 @@ impl WireError {
             retry_after_ms: Some(retry_after_ms),
             ..Self::new(ErrorCode::RateLimited, message, answers)
         }
+    }
+
+    /// What was said is not passed on. Of why, as whoever decided that puts it, as much is told as has room, without
+    /// characters that disturb the text around it.
+    pub fn text_refused(why: Option<&str>, answers: Option<MessageId>) -> Self {
+        let why: String = why
+            .unwrap_or_default()
+            .chars()
+            .filter(|char| !field::is_disturbing(*char))
+            .take(REFUSED_WHY_MAX_CHARS)
+            .collect();
+        let message = match why.trim() {
+            "" => "`text` was refused: this server passes nothing like that on".to_owned(),
+            why => format!("`text` was refused: {why}"),
+        };
+        Self::new(ErrorCode::BadField, message, answers)
     }
 
     /// Something for a chat was sent outside one.
@@ -250,5 +269,27 @@ impl Speaker {
             Self::V1 => CloseCode::GoingAway,
             Self::Classic(_) => CloseCode::Away,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_text_was_refused_is_told_in_plain_text_that_has_an_end() {
+        let told = |why| WireError::text_refused(why, None).message;
+        assert_eq!(
+            told(Some(" No \u{202e}numbers,\n please. ")),
+            "`text` was refused: No numbers, please."
+        );
+        for nothing in [None, Some(""), Some("\n")] {
+            assert_eq!(
+                told(nothing),
+                "`text` was refused: this server passes nothing like that on"
+            );
+        }
+        let long = told(Some(&"é".repeat(10_000)));
+        assert_eq!(long.matches('é').count(), REFUSED_WHY_MAX_CHARS);
     }
 }

@@ -8,7 +8,7 @@ use super::auth::Admission;
 use super::credentials::Credentials;
 use super::frames::{self, Batch, Received};
 use super::gate::{Gate, Violation};
-use super::hub::{ChatSeat, Hub};
+use super::hub::{ChatSeat, Held, Hub};
 use super::limits::{Conduct, Deed, Limit, Network, SessionLimits};
 use super::metrics::{Metrics, Obituaries};
 use super::outbox::{Outbox, Taken};
@@ -484,9 +484,27 @@ impl<S> Connection<S> {
     }
 
     fn say(&self, id: Option<MessageId>, text: &str) -> Result<(), WireError> {
+        match self.outbox.seat() {
+            Some(seat) => self.say_from(&seat, id, text),
+            None => Err(WireError::not_in_a_chat("say", id)),
+        }
+    }
+
+    /// Says something to the partner: at once, or if messages are checked, once it was found good.
+    fn say_from(
+        &self,
+        seat: &ChatSeat,
+        id: Option<MessageId>,
+        text: &str,
+    ) -> Result<(), WireError> {
         let hub = &self.rules.hub;
-        let name = id.clone();
-        self.in_chat("say", id, |seat| seat.say(hub, name.as_ref(), text))
+        if let Some(checker) = &hub.checker {
+            let held = Held::new(id, text, &self.outbox);
+            return checker.hold(&self.rules, seat, held);
+        }
+        // Refused only if the chat ended between the two steps.
+        seat.say(hub, id.as_ref(), text)
+            .map_err(|_| WireError::not_in_a_chat("say", id))
     }
 
     fn in_chat(
@@ -511,9 +529,9 @@ impl<S> Connection<S> {
             if self.deed(Deed::Message).is_err() {
                 return Some(self.hang_up(CloseCode::RateLimited, "too many messages"));
             }
-            let hub = &self.rules.hub;
-            // If the partner has just left, the person learns that instead.
-            let _ = seat.say(hub, None, text);
+            // If the partner has just left, the person learns that instead. What waits to be checked and is too much is
+            // shown to neither.
+            let _ = self.say_from(&seat, None, text);
             return None;
         }
         let is_late_chat_text = !is_first && !classic::is_bind(text);

@@ -4,6 +4,7 @@
 //! floor; messages take only their chat's talk. Nothing is held across an await.
 
 mod guests;
+mod held;
 mod portrait;
 mod sequence;
 mod simulated;
@@ -12,6 +13,7 @@ use super::auth::{Admission, Grant};
 use super::expiry::Expiries;
 use super::limits::{Limit, Network, Refusals};
 use super::liveness::Wheel;
+use super::message_check::Checker;
 use super::metrics::Stopwatch;
 use super::outbox::{Outbox, OutboxBounds};
 use super::safety::{Guest, Guests, Safety};
@@ -28,6 +30,8 @@ use crate::lobby::{
     PartnerLeftReason, Refusal, ResumeToken, Resumed, Seen, SessionId, Settings, StateName, Tally,
 };
 use crate::moment::Moment;
+use held::HeldOfSide;
+pub(super) use held::{Held, TooManyHeld, Turn};
 use parking_lot::{Mutex, MutexGuard};
 pub(super) use portrait::{ConnectionPortrait, Portrait};
 use rand::SeedableRng;
@@ -65,6 +69,8 @@ pub(super) struct Hub {
     pub(super) telemetry: Arc<Telemetry>,
     /// If there is a store.
     pub(super) safety: Option<Arc<Safety>>,
+    /// If messages are checked before they are said.
+    pub(super) checker: Option<Arc<Checker>>,
     /// Messages whose numbers did not follow those before.
     seq_gaps: Arc<AtomicU64>,
 }
@@ -184,6 +190,8 @@ struct Talk {
     outboxes: [Option<Arc<Outbox>>; 2],
     /// What each side was told, or is told when it comes back.
     told: [Sequence; 2],
+    /// What each side has said that is not decided on yet.
+    held: [HeldOfSide; 2],
 }
 
 impl Talk {
@@ -211,7 +219,17 @@ impl ChatSeat {
         text: &str,
     ) -> Result<(), ConversationError> {
         let read_at = Stopwatch::read_now();
-        let mut talk = self.chat.talk.lock();
+        self.say_in(&mut self.chat.talk.lock(), hub, read_at, id, text)
+    }
+
+    fn say_in(
+        &self,
+        talk: &mut Talk,
+        hub: &Hub,
+        read_at: Option<std::time::Instant>,
+        id: Option<&MessageId>,
+        text: &str,
+    ) -> Result<(), ConversationError> {
         let at_ms = hub.clock.epoch_ms();
         let numbered = talk.conversation.say(self.side, id, text, at_ms)?;
         let seq = numbered.seq;
@@ -393,8 +411,14 @@ impl Hub {
             relay: Stopwatch::default(),
             telemetry,
             safety,
+            checker: None,
             seq_gaps,
         }
+    }
+
+    /// Has messages checked before they are said.
+    pub(super) fn with_checker(self, checker: Option<Arc<Checker>>) -> Self {
+        Self { checker, ..self }
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -907,6 +931,7 @@ impl Floor {
                 conversation,
                 outboxes: outboxes.clone(),
                 told: Default::default(),
+                held: Default::default(),
             }),
         });
         let _quiet = chat.talk.lock();

@@ -11,6 +11,7 @@ use super::hub::Hub;
 use super::inherited::{self, Inherited};
 use super::limits::{Door, Refusals};
 use super::listener::Listener;
+use super::message_check::Checker;
 use super::reload::{self, Reloader};
 use super::safety::Safety;
 use super::store;
@@ -99,6 +100,9 @@ pub enum ServerError {
     /// The keys that tokens are checked with can't be used.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// The token for the service that checks messages can't be read.
+    #[error("cannot read the token for the check of messages (message_check.token_file): {0}")]
+    MessageCheckToken(io::Error),
     /// The store can't be read.
     #[error("cannot read keys and bans: {0}")]
     Store(#[from] StoreError),
@@ -260,6 +264,7 @@ impl Server<TcpListener> {
         };
         let admin_lodge = admin::Lodge::open(&config, inherited.operators)?;
         let telemetry = Telemetry::start(&config.telemetry)?;
+        let checker = Checker::open(&config.message_check)?;
         let store = store.map(|store| {
             let limit = seconds(config.store.timeout_s);
             Writer::start(store, config.store.queue, limit)
@@ -275,7 +280,7 @@ impl Server<TcpListener> {
             }
             None => None,
         };
-        let hub = Hub::new(&config, telemetry, safety);
+        let hub = Hub::new(&config, telemetry, safety).with_checker(checker);
         let server = Self::assemble(config, credentials, listener, admin_lodge, hub, store);
         Ok(server)
     }

@@ -20,6 +20,7 @@
 //! - `liveness`: pings, and who does not answer them
 //! - `stalls`: who takes nothing of what is sent to them
 //! - `hub`: the lobby behind its lock, and the chats
+//! - `message_check`: a service that is asked about messages before they are passed on
 //! - `safety`: guest passes, bans and reports
 //! - `webhook`: who is told of reports
 //! - `admin`: the operators' listener and their board
@@ -51,6 +52,7 @@ mod listen;
 mod listener;
 mod liveness;
 pub mod log;
+mod message_check;
 mod metrics;
 mod outbound;
 mod outbox;

@@ -2,6 +2,7 @@
 
 use super::credentials;
 use super::listen::{ServerError, Shared};
+use super::message_check::Terms;
 use super::webhook::Endpoint;
 use crate::config::{Change, Config};
 use std::sync::Arc;
@@ -28,7 +29,11 @@ impl Reloader {
         let token = admin.read_token().map_err(ServerError::AdminToken)?;
         let endpoint =
             Endpoint::read(&change.config.webhook).map_err(ServerError::WebhookSecret)?;
+        let terms = Terms::new(&change.config.message_check)?;
         shared.rules.credentials.reload(&change.config)?;
+        if let Some(checker) = &shared.rules.hub.checker {
+            checker.go_on_by(terms);
+        }
         if let Some(guard) = &shared.guard
             && guard.renew(token)
         {

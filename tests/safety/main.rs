@@ -1,13 +1,16 @@
-//! Guest passes, reports, bans and the webhook, over sockets, with a store in a folder of its own.
+//! Guest passes, reports, bans and the webhook, over sockets, with a store in a folder of its own; and messages that are
+//! checked.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod api;
 mod bans;
+mod message_check;
 mod passes;
 mod reports;
 mod rules;
+mod service;
 mod webhook;
 
 use common::{Server, V1, join, until, with};

@@ -1,6 +1,6 @@
 //! The figures as Prometheus reads them.
 
-use super::{CLOSE_CODES, ENDED_BY, ERROR_CODES, Login};
+use super::{CHECK_OUTCOMES, CLOSE_CODES, ENDED_BY, ERROR_CODES, Login};
 use crate::distribution::Distribution;
 use crate::lobby::Tally;
 use crate::server::connection::Rules;
@@ -35,6 +35,7 @@ impl Collector for Figures {
         self.who_is_there(&mut page)?;
         self.matches(&mut page)?;
         self.messages(&mut page)?;
+        self.checks(&mut page)?;
         self.connections(&mut page)?;
         self.store(&mut page)?;
         self.logins(&mut page)?;
@@ -184,6 +185,27 @@ impl Figures {
             errors
                 .iter()
                 .map(|(labels, count)| (labels.as_slice(), *count)),
+        )
+    }
+
+    fn checks(&self, page: &mut Page<'_>) -> fmt::Result {
+        let metrics = &self.0.rules.metrics;
+        let checks = CHECK_OUTCOMES.iter().zip(&metrics.checks);
+        let checks: Vec<_> = checks
+            .map(|(word, count)| ([("outcome", *word)], read(count)))
+            .collect();
+        page.counter(
+            "message_checks",
+            "Messages that were to be checked, by what came of it.",
+            checks
+                .iter()
+                .map(|(labels, count)| (labels.as_slice(), *count)),
+        )?;
+        page.histogram(
+            "message_check_seconds",
+            "How long the service that checks messages took, each time it was asked.",
+            &metrics.check_ms.read(),
+            1000.0,
         )
     }
 

@@ -53,6 +53,23 @@ const CONNECTION_MS: &[u64] = &[
     100, 1000, 10_000, 60_000, 300_000, 900_000, 3_600_000, 14_400_000, 86_400_000,
 ];
 
+/// How long the service that checks messages took, in ms.
+const CHECK_MS: &[u64] = &[1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+
+/// What came of the check of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CheckOutcome {
+    /// It is good.
+    Passed,
+    /// It is not.
+    Refused,
+    /// The service did not say.
+    Away,
+}
+
+/// Their words, by [`CheckOutcome`].
+const CHECK_OUTCOMES: [&str; 3] = ["passed", "refused", "away"];
+
 /// What is counted.
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -66,6 +83,9 @@ pub(super) struct Metrics {
     errors: [AtomicU64; ERROR_CODES.len()],
     /// Those who look after the server count for themselves.
     pub(super) logins: Arc<Logins>,
+    /// By [`CheckOutcome`].
+    checks: [AtomicU64; CHECK_OUTCOMES.len()],
+    check_ms: Histogram,
 }
 
 impl Default for Metrics {
@@ -78,6 +98,8 @@ impl Default for Metrics {
             closes: Default::default(),
             errors: Default::default(),
             logins: Arc::default(),
+            checks: Default::default(),
+            check_ms: Histogram::new(CHECK_MS),
         }
     }
 }
@@ -102,6 +124,17 @@ impl Metrics {
     pub(super) fn error(&self, code: ErrorCode) {
         let place = ERROR_CODES.iter().position(|(known, _)| *known == code);
         count(&self.errors[place.expect("every code is in the list")]);
+    }
+
+    /// A message was to be checked.
+    pub(super) fn checked(&self, outcome: CheckOutcome) {
+        count(&self.checks[outcome as usize]);
+    }
+
+    /// The service that checks messages was asked, and took so long.
+    pub(super) fn asked(&self, took: Duration) {
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.check_ms.record(ms);
     }
 
     /// A connection has ended.

@@ -508,6 +508,9 @@ impl Hub {
             let Some(session) = outbox.session() else {
                 return Ok(());
             };
+            if begins_anew {
+                floor.take_measures(session, outbox.network());
+            }
             let let_pass = floor.lobby.moves_let_pass();
             floor.lobby.handle(now, session, command, answers)?;
             if floor.lobby.moves_let_pass() > let_pass {
@@ -686,6 +689,7 @@ fn settings(config: &Config) -> Settings {
         grid: config.grid(),
         cool_off: seconds(matching.rematch_cooloff_s),
         wait_max: seconds(matching.max_wait_s),
+        slow: seconds(config.moderation.slow_s),
         first_message: seconds(limits.first_message_s),
         widen_step: seconds(matching.widen_step_s),
         widen_factor: matching.widen_factor,

@@ -8,6 +8,7 @@ mod bans;
 mod passes;
 mod reports;
 mod rules;
+mod slow;
 
 use common::{Server, V1, join, with};
 use serde_json::{Value, json};

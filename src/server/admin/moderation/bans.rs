@@ -24,15 +24,17 @@ const SENTENCE_MAX_CHARS: usize = 500;
 /// The longest IPv6 range that can be told apart: what is less than a network of 64 bits is one house.
 const V6_LENGTH_MAX: u8 = 64;
 
-/// A ban.
+/// A ban, or a milder measure.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BanShown {
     id: i64,
-    /// Who is banned: 32 hexadecimal digits, as in reports; from everywhere if `network` is `null`.
+    /// `ban`, `shadow` (they meet only others of whom that is so) or `slow` (they wait longer).
+    measure: &'static str,
+    /// Whom it is about: 32 hexadecimal digits, as in reports; from everywhere if `network` is `null`.
     subject: Option<String>,
     /// From where; everybody if `subject` is `null`.
     network: Option<String>,
-    /// What they are told.
+    /// Why. Who is banned is told.
     reason: String,
     /// What they can do about it.
     appeal: Option<String>,
@@ -69,10 +71,15 @@ pub(super) struct BansAsked {
     limit: Option<u32>,
 }
 
-/// A ban to be made: of a person, an address range, or that person from there.
+/// A ban to be made, or a milder measure: of a person, an address range, or that person from there.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BanAsked {
+    /// `ban`, `shadow` (they meet only others of whom that is so) or `slow` (they wait longer); a ban, if unset. Of the
+    /// latter two nobody is told, and they hold from the next time on that somebody waits.
+    #[serde(default)]
+    #[schema(example = "ban")]
+    measure: Option<String>,
     /// Who: 32 hexadecimal digits, as in reports.
     #[serde(default)]
     subject: Option<String>,
@@ -80,7 +87,7 @@ pub(super) struct BanAsked {
     #[serde(default)]
     #[schema(example = "192.0.2.0/24")]
     network: Option<String>,
-    /// What they are told, a sentence of at most 500 characters.
+    /// Why, as who is banned is told it: a sentence of at most 500 characters.
     #[schema(example = "You have insulted others.")]
     reason: String,
     /// What they can do about it, a sentence of at most 500 characters. Of both together 123 bytes arrive.
@@ -96,6 +103,7 @@ impl BanShown {
         Self {
             in_force: ban.is_in_force(now_ms),
             id: ban.id,
+            measure: ban.measure.word(),
             subject: ban.subject.map(|subject| subject.to_string()),
             network: ban.network.map(|network| (*network).clone()),
             reason: ban.reason,
@@ -125,6 +133,13 @@ impl BanAsked {
         at_ms: i64,
         report: Option<&Report>,
     ) -> Result<NewBan, Problem> {
+        let measure = self.measure.as_deref();
+        let measure = word(
+            "measure",
+            measure,
+            "ban, shadow or slow",
+            Measure::from_word,
+        )?;
         let given = self.subject.as_deref().map(str::parse::<Subject>);
         let given = given
             .transpose()
@@ -156,7 +171,7 @@ impl BanAsked {
             )));
         }
         Ok(NewBan {
-            measure: Measure::Ban,
+            measure: measure.unwrap_or(Measure::Ban),
             subject,
             network: network.map(|network| Private::new(network.to_string())),
             reason: self.reason,
@@ -227,9 +242,9 @@ pub(super) async fn bans(
     }))
 }
 
-/// Ban a person, an address range, or that person from there.
+/// Ban a person, an address range, or that person from there, or do something milder about them.
 ///
-/// Whoever it is about and is here is told why, and their connection ends (4000).
+/// Whoever is banned and here is told why, and their connection ends (4000).
 #[utoipa::path(post, path = "/api/v1/bans", tag = "moderation", request_body = BanAsked,
     extensions(("x-permission" = json!("moderate"))),
     responses(
@@ -322,6 +337,10 @@ mod tests {
             ),
             (r#"{"reason": "x", "network": "0.0.0.0/0"}"#, "everybody"),
             (
+                r#"{"reason": "x", "network": "::1", "measure": "kick"}"#,
+                "ban, shadow or slow",
+            ),
+            (
                 r#"{"reason": "x", "network": "::1", "lasts_s": 0}"#,
                 "lasts_s",
             ),
@@ -333,6 +352,15 @@ mod tests {
             let complaint = complaint(json);
             assert!(complaint.contains(said), "{json}: {complaint}");
         }
+        let measure = |json| asked(json).read("ann", 0, None).unwrap().measure;
+        assert_eq!(
+            measure(r#"{"reason": "x", "network": "::1"}"#),
+            Measure::Ban
+        );
+        assert_eq!(
+            measure(r#"{"reason": "x", "network": "::1", "measure": "slow"}"#),
+            Measure::Slow
+        );
         let long = format!(r#"{{"reason": "{}", "network": "::1"}}"#, "é".repeat(501));
         assert!(complaint(&long).contains("at most 500"));
     }

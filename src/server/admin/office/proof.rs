@@ -2,7 +2,7 @@
 
 use super::super::caller::actor;
 use super::super::problem::Problem;
-use super::{Guessed, Office, Peer, Range, by, now_ms};
+use super::{Guessed, Office, Peer, by, now_ms};
 use crate::accounts::AccountName;
 use crate::accounts::opaque::Digest;
 use crate::accounts::password::{Password, SALT_BYTES, Verdict};
@@ -23,7 +23,7 @@ impl Office {
     ) -> Result<Account, Problem> {
         // What is no name is no account's, and is made to wait as well.
         let named: Option<AccountName> = name.parse().ok();
-        let key = named.clone().map(|name| (name, Range::from(peer)));
+        let key = named.clone().map(|name| (name, peer.range()));
         if let Some(key) = &key {
             let tried = self.by_password.lock().try_now(key, self.now());
             tried.map_err(too_many)?;

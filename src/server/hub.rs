@@ -792,7 +792,8 @@ impl Floor {
             } => {
                 let guest = self.lines.remove(session).and_then(|line| line.guest);
                 if let Some(guest) = guest {
-                    self.guests.leave(now, known_as, &guest, known, has_met);
+                    self.guests
+                        .leave(now, session, known_as, &guest, known, has_met);
                 }
             }
             Effect::Report {

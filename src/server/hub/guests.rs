@@ -177,19 +177,12 @@ impl Floor {
         safety.file(case, outbox, answers);
     }
 
-    /// Who others know by this name, whether they are here, have come back, or have gone.
+    /// Whom others know by this name, whether they are here, have come back, or have gone.
     fn guest_known_as(&self, name: SessionId) -> Option<Guest> {
-        if let Some(line) = self.lines.get(name) {
-            return line.guest;
+        match self.lines.get(name) {
+            Some(line) => line.guest,
+            None => self.guests.known_as(name),
         }
-        let mut back = self
-            .lines
-            .iter()
-            .filter(|(id, _)| self.lobby.known_as(*id) == Some(name));
-        // Who is back is looked for among all: they are few who are reported after that.
-        back.next()
-            .and_then(|(_, line)| line.guest)
-            .or_else(|| self.guests.gone(name))
     }
 
     /// What was said last in a chat of this session, if it is the one that goes on or the one before, and which side it was.

@@ -3,12 +3,12 @@
 use super::super::api::Desk;
 use super::super::caller::Caller;
 use super::super::problem::{Body, Problem};
-use super::super::resource::{Params, bad, made, number, page, version, with_tag, word};
+use super::super::resource::{Params, bad, made, number, page, seen, with_tag, word};
 use crate::private::Private;
 use crate::server::store::now_ms;
 use crate::store::{Ban, BanFilter, Measure, NewBan, Report, Subject};
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -278,7 +278,7 @@ pub(super) async fn ban(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let ban = desk.store()?.ban(number(&id, "ban")?).await?;
-    Ok(with_tag(StatusCode::OK, ban.version, BanShown::from(ban)))
+    Ok(with_tag(ban.version, BanShown::from(ban)))
 }
 
 /// Lift a ban. It stays in the list.
@@ -301,13 +301,13 @@ pub(super) async fn lift(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, version) = (number(&id, "ban")?, version(&headers)?);
+    let (id, version) = seen(&id, "ban", &headers)?;
     let ban = desk
         .store()?
         .lift_ban(id, version, &caller.actor(), now_ms())
         .await?;
     desk.shared.rules.hub.take_up(&ban);
-    Ok(with_tag(StatusCode::OK, ban.version, BanShown::from(ban)))
+    Ok(with_tag(ban.version, BanShown::from(ban)))
 }
 
 #[cfg(test)]

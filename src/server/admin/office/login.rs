@@ -189,9 +189,7 @@ pub(super) async fn refresh(
     Body(body): Body<Refresh>,
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
-    let jar = Jar::of(&headers);
-    let (shown, jar) = shown(&headers, body, jar);
-    let token = shown.as_deref().and_then(RefreshToken::parse);
+    let (token, jar) = shown(&headers, body);
     let token = token.ok_or_else(|| log_in_again("there is no session of this refresh token"))?;
     let next = office.draw();
     let digests = [&token.family, &token.turn, &next].map(Opaque::digest);
@@ -230,9 +228,7 @@ pub(super) async fn logout(
     Body(body): Body<Refresh>,
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
-    let jar = Jar::of(&headers);
-    let (shown, _) = shown(&headers, body, jar);
-    if let Some(token) = shown.as_deref().and_then(RefreshToken::parse) {
+    if let (Some(token), _) = shown(&headers, body) {
         let session = office
             .store
             .session_of(&token.family.digest(), now_ms())
@@ -244,7 +240,7 @@ pub(super) async fn logout(
                 .await?;
         }
     }
-    Ok(forget(jar))
+    Ok(forget(Jar::of(&headers)))
 }
 
 /// Log out everywhere: all sessions of one's account end.
@@ -330,12 +326,13 @@ impl Office {
     }
 }
 
-/// The refresh token that was shown, and the jar that the next goes into, if it came from there.
-fn shown(headers: &HeaderMap, body: Refresh, jar: Jar) -> (Option<String>, Option<Jar>) {
-    match body.refresh_token {
-        Some(Hidden(token)) => (Some(token), None),
-        None => (jar.find(headers).map(str::to_owned), Some(jar)),
+/// The refresh token that was shown, if it is one, and the jar that the next goes into, if it came from there.
+fn shown(headers: &HeaderMap, body: Refresh) -> (Option<RefreshToken>, Option<Jar>) {
+    if let Some(Hidden(text)) = body.refresh_token {
+        return (RefreshToken::parse(&text), None);
     }
+    let jar = Jar::of(headers);
+    (jar.find(headers).and_then(RefreshToken::parse), Some(jar))
 }
 
 fn answer(body: impl Serialize, jar: Option<Jar>, token: &RefreshToken) -> Response {

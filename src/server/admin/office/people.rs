@@ -3,12 +3,13 @@
 use super::super::api::Desk;
 use super::super::caller::Caller;
 use super::super::problem::{Body, Problem};
-use super::super::resource::{Params, bad, made, number, page, version, with_tag};
+use super::super::resource::{Params, bad, made, number, page, seen, with_tag};
 use super::{by, now_ms};
+use crate::accounts::opaque::Opaque;
 use crate::accounts::{AccountName, Role};
-use crate::store::{Account, AccountChange, NewAccount};
+use crate::store::{Account, AccountChange, Invitation, NewAccount};
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -118,6 +119,16 @@ impl From<Account> for AccountShown {
     }
 }
 
+impl InvitationShown {
+    fn new(account: Account, invitation: &Invitation, code: &Opaque) -> Self {
+        Self {
+            account: account.into(),
+            invitation: code.to_wire(),
+            expires_at_ms: invitation.expires_at_ms,
+        }
+    }
+}
+
 /// All accounts, in the order in which they were made.
 #[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts",
     extensions(("x-permission" = json!("accounts"))),
@@ -170,11 +181,7 @@ pub(super) async fn create(
     let account = office.store.add_account(&new, by(&caller.actor())).await?;
     let location = format!("/api/v1/accounts/{}", account.id);
     let version = account.version;
-    let shown = InvitationShown {
-        account: account.into(),
-        invitation: code.to_wire(),
-        expires_at_ms: invitation.expires_at_ms,
-    };
+    let shown = InvitationShown::new(account, &invitation, &code);
     Ok(made(version, &location, shown))
 }
 
@@ -195,11 +202,7 @@ pub(super) async fn account(
         .store
         .account(number(&id, "account")?)
         .await?;
-    Ok(with_tag(
-        StatusCode::OK,
-        account.version,
-        AccountShown::from(account),
-    ))
+    Ok(with_tag(account.version, AccountShown::from(account)))
 }
 
 /// Change what an account is for, or whether it lets anybody in.
@@ -231,9 +234,10 @@ pub(super) async fn change(
         .map(|role| role.parse())
         .transpose()
         .map_err(bad)?;
+    let (id, version) = seen(&id, "account", &headers)?;
     let change = AccountChange {
-        id: number(&id, "account")?,
-        version: version(&headers)?,
+        id,
+        version,
         role,
         is_disabled: asked.disabled,
         keeps_an_admin: true,
@@ -243,11 +247,7 @@ pub(super) async fn change(
         .store
         .change_account(change, by(&caller.actor()))
         .await?;
-    Ok(with_tag(
-        StatusCode::OK,
-        account.version,
-        AccountShown::from(account),
-    ))
+    Ok(with_tag(account.version, AccountShown::from(account)))
 }
 
 /// Take from an account its password, its second factor and its sessions, and invite its owner anew.
@@ -274,9 +274,10 @@ pub(super) async fn reset(
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
     let (invitation, code) = office.invite(now_ms());
+    let (id, version) = seen(&id, "account", &headers)?;
     let change = AccountChange {
-        id: number(&id, "account")?,
-        version: version(&headers)?,
+        id,
+        version,
         role: None,
         is_disabled: None,
         keeps_an_admin: true,
@@ -285,15 +286,9 @@ pub(super) async fn reset(
         .store
         .reset_account(change, &invitation, by(&caller.actor()))
         .await?;
-    Ok(with_tag(
-        StatusCode::OK,
-        account.version,
-        InvitationShown {
-            account: account.into(),
-            invitation: code.to_wire(),
-            expires_at_ms: invitation.expires_at_ms,
-        },
-    ))
+    let version = account.version;
+    let shown = InvitationShown::new(account, &invitation, &code);
+    Ok(with_tag(version, shown))
 }
 
 /// End all sessions of an account.

@@ -48,7 +48,7 @@ fn settings(bytes: &mut Unstructured) -> Result<Settings> {
             PrivacyGrid::OFF,
             PrivacyGrid::new(1.0).expect("a cell of 1 km is allowed"),
         ])?,
-        cool_off: Duration::from_millis(*bytes.choose(&[0, 1, 5000, 60_000])?),
+        cool_off: Duration::from_millis(*bytes.choose(&[0, 2, 5000, 60_000])?),
         wait_max: Duration::from_mins(1),
         first_message: Duration::from_secs(10),
         reconnect_spread: Duration::from_secs(5),
@@ -58,7 +58,7 @@ fn settings(bytes: &mut Unstructured) -> Result<Settings> {
 
 fn step(bytes: &mut Unstructured) -> Result<Step> {
     let who = draw::index(bytes)?;
-    Ok(match bytes.int_in_range(0..=17)? {
+    Ok(match bytes.int_in_range(0..=18)? {
         0..=2 => Step::Connect,
         3 => Step::Speak { who },
         4..=7 => Step::Join {
@@ -83,6 +83,10 @@ fn step(bytes: &mut Unstructured) -> Result<Step> {
         16 => Step::Report {
             who,
             chat: draw::index(bytes)?,
+        },
+        17 => Step::Slow {
+            who,
+            is_slow: bytes.arbitrary()?,
         },
         _ => Step::Pass {
             ms: u64::from(bytes.arbitrary::<u16>()?),

@@ -40,6 +40,8 @@ const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("admin.hashes_at_once", 1.0, 64.0, ""),
     ("moderation.window_h", 1.0, 8760.0, " whole hours"),
     ("moderation.reporters_min", 1.0, 1000.0, ""),
+    ("moderation.slow_at", 0.0, 1e6, ""),
+    ("moderation.slow_s", 1.0, 3600.0, " seconds"),
     ("moderation.apart_at", 0.0, 1e6, ""),
     ("moderation.ban_at", 0.0, 1e6, ""),
     ("moderation.lasts_h", 1.0, 87_600.0, " whole hours"),

@@ -10,11 +10,15 @@ pub struct Moderation {
     pub window_h: u32,
     /// By how many different people, from as many address ranges, somebody must have been reported at least.
     pub reporters_min: u32,
+    /// From which weight on somebody is held back for `slow_s` each time that they wait; 0: never.
+    pub slow_at: f64,
+    /// For how many seconds.
+    pub slow_s: f64,
     /// From which weight on somebody meets only others of whom that is so; 0: never.
     pub apart_at: f64,
     /// From which weight on somebody is banned; 0: never.
     pub ban_at: f64,
-    /// For how many hours either lasts.
+    /// For how many hours each of them lasts.
     pub lasts_h: u32,
     /// What who is banned so can do about it, in a sentence.
     pub appeal: Option<String>,
@@ -27,6 +31,8 @@ impl Default for Moderation {
         Self {
             window_h: 24,
             reporters_min: 2,
+            slow_at: 1.5,
+            slow_s: 60.0,
             apart_at: 2.0,
             ban_at: 4.0,
             lasts_h: 24,

@@ -114,6 +114,8 @@ fn moderation(it: &mut Comparison<'_>) -> Moderation {
     section!(it, Moderation moderation {
         live window_h,
         live reporters_min,
+        live slow_at,
+        live slow_s,
         live apart_at,
         live ban_at,
         live lasts_h,

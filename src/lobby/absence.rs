@@ -177,7 +177,7 @@ impl Lobby {
                 Stand::Suspended => self.enter_room(now, id),
                 // The new connection has just been heard from.
                 Stand::Confirming(_) => self.confirm(now, id),
-                Stand::InRoom { .. } => {}
+                Stand::InRoom { .. } | Stand::HeldBack => {}
             },
             State::Chatting(chatting) => {
                 let partner = chatting.partner;

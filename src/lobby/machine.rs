@@ -29,6 +29,8 @@ pub struct Settings {
     pub cool_off: Duration,
     /// How long anybody may wait.
     pub wait_max: Duration,
+    /// For how long who is slowed is held back each time that they wait.
+    pub slow: Duration,
     /// How long a connection may say nothing at first.
     pub first_message: Duration,
     /// After how long a range is widened; zero: never.
@@ -64,6 +66,7 @@ impl Default for Settings {
             grid: PrivacyGrid::new(1.0).expect("1 km is a cell size"),
             cool_off: Duration::from_mins(10),
             wait_max: Duration::from_hours(24),
+            slow: Duration::from_mins(1),
             first_message: Duration::from_secs(10),
             widen_step: Duration::from_secs(10),
             widen_factor: 1.5,
@@ -256,6 +259,15 @@ impl Lobby {
         self.session_mut(session).is_apart = is_apart;
     }
 
+    /// Whether a session is held back for [`Settings::slow`] each time that it waits, from the next time on: nobody
+    /// can be found for it before, and to it that looks like any other wait.
+    ///
+    /// # Panics
+    /// If the session is not in the lobby.
+    pub fn set_slow(&mut self, session: SessionId, is_slow: bool) {
+        self.session_mut(session).is_slow = is_slow;
+    }
+
     /// What a session is known by to another one: two of the same person tell each other apart.
     pub(super) fn name_to(&self, session: SessionId, other: SessionId) -> SessionId {
         let name = self.sessions[session].known_as;
@@ -373,7 +385,7 @@ impl Lobby {
             State::Idle { .. } => self.expel(now, id, Farewell::NoFirstMessage),
             State::Waiting(waiting) => match waiting.stand {
                 Stand::Confirming(confirming) => self.not_confirmed(now, [id, confirming.partner]),
-                Stand::InRoom { .. } | Stand::Suspended => self.waited(now, id),
+                Stand::InRoom { .. } | Stand::HeldBack | Stand::Suspended => self.waited(now, id),
             },
             State::Chatting(_) => unreachable!("a chat has no deadline"),
         }
@@ -481,7 +493,9 @@ impl Lobby {
         assert_eq!(session.is_away(), is_suspended);
         let ticket = match waiting.stand {
             Stand::InRoom { ticket, .. } => self.matchmaker.room().get(ticket),
-            Stand::Suspended | Stand::Confirming(_) => waiting.withdrawn.as_deref(),
+            Stand::HeldBack | Stand::Suspended | Stand::Confirming(_) => {
+                waiting.withdrawn.as_deref()
+            }
         };
         let ticket = ticket.expect("who waits has a ticket");
         assert_eq!((ticket.who.who, ticket.range), (id, waiting.range));

@@ -87,7 +87,9 @@ impl Lobby {
             session.known = ticket.who.known;
             session.remember_chat(chat, name);
             *waited_ms = now.millis_since(waiting.since);
-            self.completions.record(now, &place, *waited_ms);
+            // What others can expect has nothing to do with how long somebody was held back.
+            let searched_ms = now.millis_since(waiting.enters_at);
+            self.completions.record(now, &place, searched_ms);
             self.tally.waited_ms.record(*waited_ms);
             self.doing.waiting -= 1;
             self.doing.chatting += 1;

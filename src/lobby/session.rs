@@ -68,6 +68,8 @@ pub(super) struct Session {
     pub(super) known_as: SessionId,
     /// Whether it meets only others of whom that is so, from the next time on that it waits.
     pub(super) is_apart: bool,
+    /// Whether it is held back for a while, from the next time on that it waits.
+    pub(super) is_slow: bool,
     /// Whom it should not meet, by what they are known as. Empty while waiting: then the ticket has them.
     pub(super) known: Acquaintances<SessionId>,
     /// Its last chats and with whom, by what they are known as, oldest first; at most
@@ -115,6 +117,8 @@ pub(super) struct Waiting {
     /// The ticket while it is not in the room: always, unless `stand` is [`Stand::InRoom`].
     pub(super) withdrawn: Option<Box<Withdrawn<SessionId>>>,
     pub(super) since: Moment,
+    /// When it comes into the room: at once, or after a while if it is held back.
+    pub(super) enters_at: Moment,
     pub(super) give_up_at: Option<Moment>,
     pub(super) expires_at: Moment,
     /// When the range is widened next.
@@ -134,6 +138,8 @@ pub(super) enum Stand {
     },
     /// A partner was found, and both connections must be heard from before either is told.
     Confirming(Confirming),
+    /// Not in the room before it is time for that. Nobody is told.
+    HeldBack,
     /// Away, so nobody could be matched with them; but their turn is kept.
     Suspended,
 }
@@ -208,6 +214,7 @@ impl Session {
             criteria: None,
             known_as: id,
             is_apart: false,
+            is_slow: false,
             known: Acquaintances::default(),
             chats: VecDeque::new(),
             token,
@@ -305,6 +312,7 @@ impl Waiting {
             // A match that is being confirmed comes first; the rest is looked at after it.
             Stand::Confirming(confirming) => return confirming.by,
             Stand::InRoom { look_again_at, .. } => [look_again_at, self.widen_at],
+            Stand::HeldBack => [Some(self.enters_at), self.widen_at],
             Stand::Suspended => [None, None],
         };
         more.into_iter()

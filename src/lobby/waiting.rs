@@ -70,7 +70,7 @@ impl Lobby {
     /// Lets an idle session wait by the criteria it has, and looks for a partner.
     pub(super) fn wait(&mut self, now: Moment, id: SessionId, answers: Option<MessageId>) {
         let expires_at = now + self.settings.wait_max;
-        let widen_step = self.settings.widen_step;
+        let (widen_step, slow) = (self.settings.widen_step, self.settings.slow);
         let session = &mut self.sessions[id];
         let mut candidate =
             Candidate::new(id, std::mem::take(&mut session.known)).known_as(session.known_as);
@@ -83,6 +83,7 @@ impl Lobby {
             stand: Stand::Suspended,
             withdrawn: Some(Box::new(ticket)),
             since: now,
+            enters_at: if session.is_slow { now + slow } else { now },
             give_up_at,
             expires_at,
             widen_at: next_widening(now, range, range_max, widen_step),
@@ -93,9 +94,15 @@ impl Lobby {
         self.enter_room(now, id);
     }
 
-    /// Lets somebody into the room whose ticket is not in it, or finds them a partner at once.
+    /// Lets somebody into the room whose ticket is not in it, or finds them a partner at once. Whose time has not come
+    /// is held back until then.
     pub(super) fn enter_room(&mut self, now: Moment, id: SessionId) {
         let waiting = self.sessions[id].waiting_mut();
+        if now < waiting.enters_at {
+            waiting.stand = Stand::HeldBack;
+            self.reschedule(id);
+            return;
+        }
         let ticket = waiting.withdrawn.take().expect("nobody enters twice");
         match self.matchmaker.arrive(*ticket, now) {
             Arrival::Waits(ticket) => {
@@ -139,7 +146,7 @@ impl Lobby {
         Ok(())
     }
 
-    /// Puts what has changed into the criteria of somebody who stands in the room.
+    /// Puts what has changed into the criteria of somebody who waits.
     fn change_criteria(
         &mut self,
         now: Moment,
@@ -181,19 +188,29 @@ impl Lobby {
             criteria.give_up = Some(give_up);
             waiting.give_up_at = Some(now + give_up);
         }
-        let Stand::InRoom { ticket, .. } = waiting.stand else {
-            unreachable!("only who stands in the room is updated");
-        };
-        self.matchmaker
-            .change(ticket, criteria.place, waiting.range);
+        let (place, range) = (criteria.place, waiting.range);
+        self.change_ticket(id, place, range);
         self.reschedule(id);
     }
 
-    /// Looks for a partner for somebody who waits, if they stand in the room.
+    /// Moves the ticket of somebody who waits or changes its range, wherever it is.
+    fn change_ticket(&mut self, id: SessionId, place: Place, range: Range) {
+        let waiting = self.sessions[id].waiting_mut();
+        match (&mut waiting.withdrawn, waiting.stand) {
+            (Some(ticket), _) => ticket.change(place, range),
+            (None, Stand::InRoom { ticket, .. }) => self.matchmaker.change(ticket, place, range),
+            (None, _) => unreachable!("who waits has a ticket"),
+        }
+    }
+
+    /// Looks for a partner for somebody who waits, if they stand in the room, or come into it by now.
     pub(super) fn look_for_partner(&mut self, now: Moment, id: SessionId) {
         let State::Waiting(waiting) = &mut self.sessions[id].state else {
             return;
         };
+        if matches!(waiting.stand, Stand::HeldBack) {
+            return self.enter_room(now, id);
+        }
         let Stand::InRoom {
             ticket,
             look_again_at,
@@ -242,10 +259,7 @@ impl Lobby {
         let wider = Range::from_km(waiting.range.km() * factor).map_or(max, |range| range.min(max));
         waiting.range = wider;
         waiting.widen_at = next_widening(now, wider, range_max, step);
-        let Stand::InRoom { ticket, .. } = waiting.stand else {
-            unreachable!("only who stands in the room widens");
-        };
-        self.matchmaker.change(ticket, place, wider);
+        self.change_ticket(id, place, wider);
         self.tell_waiting(now, id, false, None);
     }
 
@@ -257,7 +271,9 @@ impl Lobby {
         if let State::Waiting(waiting) = std::mem::replace(&mut session.state, State::IDLE) {
             let ticket = match waiting.stand {
                 Stand::InRoom { ticket, .. } => self.matchmaker.withdraw(ticket),
-                Stand::Suspended | Stand::Confirming(_) => waiting.withdrawn.map(|ticket| *ticket),
+                Stand::HeldBack | Stand::Suspended | Stand::Confirming(_) => {
+                    waiting.withdrawn.map(|ticket| *ticket)
+                }
             };
             session.known = ticket.expect("who waits has a ticket").who.known;
             self.doing.waiting -= 1;
@@ -284,7 +300,8 @@ impl Lobby {
         let event = Event::Waiting {
             range: waiting.range,
             waited_ms: now.millis_since(waiting.since),
-            nearby: self.matchmaker.nearby(&place, waiting.since, now),
+            // Who is held back is not counted among those who are there yet, not even for itself.
+            nearby: self.matchmaker.nearby(&place, waiting.enters_at, now),
             estimate: self.completions.estimate(now, &place),
             requeued,
         };
@@ -301,4 +318,116 @@ fn next_widening(
 ) -> Option<Moment> {
     let can_widen = range_max.is_some_and(|max| range < max);
     (can_widen && !step.is_zero()).then(|| now + step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::PrivacyGrid;
+    use crate::lobby::{
+        Command, Departure, Effect, Profile, ResumeToken, Seen, Settings, StateName,
+    };
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    const START: Moment = Moment::from_millis(1000);
+
+    fn after(seconds: u64) -> Moment {
+        START + Duration::from_secs(seconds)
+    }
+
+    fn lobby() -> Lobby {
+        let settings = Settings {
+            grid: PrivacyGrid::OFF,
+            slow: Duration::from_mins(1),
+            ..Settings::default()
+        };
+        Lobby::new(settings, StdRng::seed_from_u64(1))
+    }
+
+    /// What is done by now, whoever is probed being heard from at once.
+    fn effects(lobby: &mut Lobby, now: Moment) -> Vec<Effect> {
+        let mut all = Vec::new();
+        while let Some(effect) = lobby.poll_effect() {
+            all.push(effect);
+        }
+        for effect in all.clone() {
+            if let Effect::Probe { session } = effect {
+                lobby.heard(now, session);
+                all.extend(std::iter::from_fn(|| lobby.poll_effect()));
+            }
+        }
+        lobby.assert_invariants();
+        all
+    }
+
+    fn wait(lobby: &mut Lobby, now: Moment, is_slow: bool, range_max_km: f64) -> SessionId {
+        let id = lobby.connect(now, true);
+        effects(lobby, now);
+        lobby.set_slow(id, is_slow);
+        let join = Join {
+            position: Position::new(0.0, 0.0).unwrap(),
+            range: Range::from_km(1.0).unwrap(),
+            range_max: Some(Range::from_km(range_max_km).unwrap()),
+            profile: Profile::default(),
+            give_up: Some(Duration::from_mins(10)),
+        };
+        lobby.handle(now, id, Command::Join(join), None).unwrap();
+        effects(lobby, now);
+        id
+    }
+
+    fn come_back(lobby: &mut Lobby, now: Moment, token: ResumeToken) {
+        let fresh = lobby.connect(now, true);
+        effects(lobby, now);
+        let seen = Seen {
+            chat: None,
+            last_seq: 0,
+        };
+        lobby.resume(now, fresh, token, seen, None).unwrap();
+        effects(lobby, now);
+    }
+
+    #[test]
+    fn who_is_held_back_waits_and_widens_as_anybody_and_is_found_when_it_is_over() {
+        let mut lobby = lobby();
+        let ann = wait(&mut lobby, START, true, 10.0);
+        assert_eq!((lobby.waiting_len(), lobby.doing().waiting), (0, 1));
+        assert_eq!(lobby.poll_timeout(), Some(after(10)));
+        lobby.handle_timeout(after(10));
+        let told = effects(&mut lobby, after(10));
+        let is_wider = |effect: &Effect| {
+            matches!(effect, Effect::Tell { to, event: Event::Waiting { range, .. }, .. }
+                if *to == ann && range.km() == 1.5)
+        };
+        assert!(told.iter().any(is_wider), "{told:?}");
+        let bob = wait(&mut lobby, after(11), false, 10.0);
+        for seconds in (20..60).step_by(10) {
+            lobby.handle_timeout(after(seconds));
+            effects(&mut lobby, after(seconds));
+            assert_eq!(lobby.waiting_len(), 1, "{seconds}");
+        }
+        lobby.handle_timeout(after(60));
+        effects(&mut lobby, after(60));
+        for id in [ann, bob] {
+            assert_eq!(lobby.state(id), Some(StateName::Chatting));
+        }
+    }
+
+    #[test]
+    fn who_comes_back_is_held_back_for_what_is_left_and_no_longer() {
+        for (back_s, is_held) in [(30, true), (61, false)] {
+            let mut lobby = lobby();
+            let ann = wait(&mut lobby, START, true, 1.0);
+            let token = lobby.token(ann);
+            lobby.disconnect(after(20), ann, Departure::Lost);
+            effects(&mut lobby, after(20));
+            wait(&mut lobby, after(25), false, 1.0);
+            come_back(&mut lobby, after(back_s), token);
+            assert_eq!(lobby.state(ann) == Some(StateName::Waiting), is_held);
+            lobby.handle_timeout(after(61));
+            effects(&mut lobby, after(61));
+            assert_eq!(lobby.state(ann), Some(StateName::Chatting));
+        }
+    }
 }

@@ -133,7 +133,7 @@ impl<P: Copy + Eq> Matchmaker<P> {
     }
 
     /// Roughly how many others have waited in the same part of the country, a while ago, for somebody who
-    /// waits there since a moment.
+    /// stands in the room since a moment.
     pub fn nearby(&mut self, place: &Place, since: Moment, now: Moment) -> Nearby {
         self.neighbourhood.nearby(place.position(), since, now)
     }

@@ -27,6 +27,12 @@ impl<P> Ticket<P> {
         Place::new(self.position)
     }
 
+    /// Moves it or changes its range, while it is in no room; how long they have waited stays.
+    pub fn change(&mut self, place: Place, range: Range) {
+        self.position = place.position();
+        self.range = range;
+    }
+
     /// The order of arrival: lower has waited longer.
     pub fn turn(&self) -> u64 {
         self.turn

@@ -206,8 +206,7 @@ impl<P> WaitingRoom<P> {
         };
         let before = entry(id, &ticket.place(), ticket.range);
         let after = entry(id, &place, range);
-        ticket.position = place.position();
-        ticket.range = range;
+        ticket.change(place, range);
         if !self.change_in_place(&before, after) {
             self.remove_entry(&before);
             self.tree.insert(after);

@@ -532,6 +532,9 @@ impl Hub {
             let Some(session) = outbox.session() else {
                 return Ok(());
             };
+            if begins_anew {
+                floor.take_measures(session, outbox.network());
+            }
             let let_pass = floor.lobby.moves_let_pass();
             floor.lobby.handle(now, session, command, answers)?;
             if floor.lobby.moves_let_pass() > let_pass {
@@ -710,6 +713,7 @@ fn settings(config: &Config) -> Settings {
         grid: config.grid(),
         cool_off: seconds(matching.rematch_cooloff_s),
         wait_max: seconds(matching.max_wait_s),
+        slow: seconds(config.moderation.slow_s),
         first_message: seconds(limits.first_message_s),
         widen_step: seconds(matching.widen_step_s),
         widen_factor: matching.widen_factor,
@@ -812,7 +816,8 @@ impl Floor {
             } => {
                 let guest = self.lines.remove(session).and_then(|line| line.guest);
                 if let Some(guest) = guest {
-                    self.guests.leave(now, known_as, &guest, known, has_met);
+                    self.guests
+                        .leave(now, session, known_as, &guest, known, has_met);
                 }
             }
             Effect::Report {

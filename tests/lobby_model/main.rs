@@ -106,6 +106,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => who().prop_map(|who| Step::Next { who }),
         2 => (who(), any::<usize>()).prop_map(|(who, chat)| Step::Block { who, chat }),
         1 => (who(), any::<usize>()).prop_map(|(who, chat)| Step::Report { who, chat }),
+        2 => (who(), any::<bool>()).prop_map(|(who, is_slow)| Step::Slow { who, is_slow }),
         2 => (who(), any::<bool>()).prop_map(|(who, is_lost)| Step::Disconnect { who, is_lost }),
         4 => (prop_oneof![0..50_u64, 0..30_000_u64], any::<bool>())
             .prop_map(|(ms, is_late)| Step::Pass { ms, is_late }),
@@ -113,7 +114,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let cool_off_ms = select(&[0, 1, 5000, 60_000][..]);
+    let cool_off_ms = select(&[0, 2, 5000, 60_000][..]);
     let grid_km = select(&[0.0, 1.0][..]);
     (cool_off_ms, grid_km).prop_map(|(cool_off_ms, grid_km)| Settings {
         grid: PrivacyGrid::new(grid_km).unwrap(),
@@ -136,6 +137,72 @@ proptest! {
         }
         world.end();
     }
+}
+
+/// Who is held back is found by nobody and finds nobody until then, each time that they wait.
+#[test]
+fn who_is_slowed_comes_into_the_room_later_than_they_wait() {
+    let wish = |range_km| Wish {
+        at: Degrees { lat: 0.0, lon: 0.0 },
+        range_km,
+        range_max_km: None,
+        name: None,
+        interests: Vec::new(),
+        give_up_ms: None,
+    };
+    let pass = |ms| Step::Pass { ms, is_late: false };
+    let mut world = World::new(Settings {
+        grid: PrivacyGrid::OFF,
+        cool_off: Duration::ZERO,
+        wait_max: Duration::from_mins(1),
+        first_message: Duration::from_mins(1),
+        reconnect_spread: Duration::ZERO,
+        ..steps::settings()
+    });
+    let slow = 0;
+    for _ in 0..4 {
+        world.apply(Step::Connect);
+    }
+    world.apply(Step::Slow {
+        who: slow,
+        is_slow: true,
+    });
+    for (who, range_km) in [(slow, 0.001), (1, 5.0)] {
+        let wish = wish(range_km);
+        world.apply(Step::Join { who, wish });
+    }
+    assert_eq!(world.waiting_len(), 1, "the other one");
+    world.apply(Step::Join {
+        who: 2,
+        wish: wish(5.0),
+    });
+    assert_eq!(world.waiting_len(), 0, "the others have met");
+    world.apply(Step::Join {
+        who: 3,
+        wish: wish(5.0),
+    });
+    // A change makes it no shorter.
+    world.apply(pass(2500));
+    world.apply(Step::Update {
+        who: slow,
+        change: Change {
+            at: None,
+            range_km: Some(5.0),
+            range_max_km: None,
+            name: None,
+            interests: None,
+            give_up_ms: None,
+        },
+    });
+    assert_eq!(world.waiting_len(), 1);
+    world.apply(pass(2));
+    assert_eq!(world.waiting_len(), 0, "they have met");
+    // And the next time again.
+    for who in [3, slow] {
+        world.apply(Step::Next { who });
+    }
+    assert_eq!(world.waiting_len(), 1);
+    world.end();
 }
 
 /// Who has met too many to remember them all is still avoided by those who remember.

@@ -32,6 +32,8 @@ pub(crate) struct Model {
 
 struct Person {
     state: State,
+    /// Whether they are held back when they wait.
+    is_slow: bool,
     criteria: Option<Criteria>,
     /// Whom they have met and until when they are not to meet again; the latest last.
     met: VecDeque<(SessionId, Moment)>,
@@ -46,6 +48,8 @@ enum State {
     },
     Waiting {
         since: Moment,
+        /// Until when nobody can be found for them, if that is not over.
+        held_until: Option<Moment>,
         turn: u64,
         give_up_at: Option<Moment>,
         expires_at: Moment,
@@ -87,8 +91,14 @@ impl Model {
         self.people.len()
     }
 
+    /// How many can be found.
     pub(crate) fn waiting_len(&self) -> usize {
-        self.waiting().count()
+        self.in_room().count()
+    }
+
+    /// When somebody is let into the room who is held back.
+    pub(crate) fn next_let_in(&self) -> Option<Moment> {
+        self.held().map(|(_, until)| until).min()
     }
 
     /// When the lobby must do something by itself at the latest.
@@ -105,12 +115,13 @@ impl Model {
                 } => Some(give_up_at.map_or(expires_at, |at| at.min(expires_at))),
                 State::Chatting { .. } => None,
             });
-        own.chain(self.reunions(now)).min()
+        let let_in = self.next_let_in();
+        own.chain(self.reunions(now)).chain(let_in).min()
     }
 
     /// The promise: nobody waits while an eligible partner waits.
     pub(crate) fn assert_nobody_waits_in_vain(&self, now: Moment) {
-        for (id, _) in self.waiting() {
+        for (id, _) in self.in_room() {
             let seeker = self.standing(id);
             for other in self.eligible(id, now) {
                 let reach = mutual_reach(&seeker, &other);
@@ -130,6 +141,7 @@ impl Model {
             state: State::Idle {
                 first_message_by: Some(now + self.settings.first_message),
             },
+            is_slow: false,
             criteria: None,
             met: VecDeque::new(),
             blocked: HashSet::new(),
@@ -142,6 +154,10 @@ impl Model {
         if let State::Idle { first_message_by } = &mut self.person(id).state {
             *first_message_by = None;
         }
+    }
+
+    pub(crate) fn slowed(&mut self, id: SessionId, is_slow: bool) {
+        self.person(id).is_slow = is_slow;
     }
 
     pub(crate) fn disconnected(
@@ -230,7 +246,12 @@ impl Model {
                 Effect::OpenChat {
                     between: [found, seeker],
                     ..
-                } => self.met_again(now, seeker, found, effects),
+                } => {
+                    if self.is_held(seeker) {
+                        self.let_in(now, Some(seeker));
+                    }
+                    self.met_again(now, seeker, found, effects);
+                }
                 Effect::Tell {
                     to,
                     event: Event::Idle { reason },
@@ -272,6 +293,25 @@ impl Model {
                 ref other => panic!("{other:?} has no reason"),
             }
         }
+        self.let_in(now, None);
+    }
+
+    /// Those come into the room whose time has come, one after the other, up to somebody who finds a partner there.
+    /// Nobody before them does.
+    fn let_in(&mut self, now: Moment, up_to: Option<SessionId>) {
+        let is_due = |(id, until): (SessionId, Moment)| (until <= now).then_some(id);
+        let due: Vec<_> = self.held().filter_map(is_due).collect();
+        for id in due {
+            let State::Waiting { held_until, .. } = &mut self.person(id).state else {
+                unreachable!("who is held back waits");
+            };
+            *held_until = None;
+            if up_to == Some(id) {
+                return;
+            }
+            self.check_choice(now, id, None);
+        }
+        assert_eq!(up_to, None, "it is held back still");
     }
 
     /// The server stops: everybody is told when to come back.
@@ -387,10 +427,12 @@ impl Model {
         let expires_at = now + self.settings.wait_max;
         let turn = self.turns;
         self.turns += 1;
+        let slow = self.settings.slow;
         let person = self.person(id);
         let criteria = person.criteria.as_ref().expect("who waits has criteria");
         person.state = State::Waiting {
             since: now,
+            held_until: person.is_slow.then(|| now + slow),
             turn,
             give_up_at: criteria.give_up.map(|after| now + after),
             expires_at,
@@ -465,8 +507,12 @@ impl Model {
         assert!(nearby <= Nearby::from(others), "{nearby:?} of {others}");
     }
 
-    /// Somebody waits who may be in reach of others now: if so, the nearest is taken at once.
+    /// Somebody waits who may be in reach of others now: if so, the nearest is taken at once. Of who is held back nothing
+    /// comes.
     fn looked_around(&mut self, now: Moment, seeker: SessionId, effects: &mut Effects) {
+        if self.is_held(seeker) {
+            return;
+        }
         let found = match effects.peek() {
             Some(Effect::OpenChat {
                 between: [a, b], ..
@@ -493,6 +539,7 @@ impl Model {
         for id in [seeker, found] {
             let state = self.person(id).name();
             assert_eq!(state, StateName::Waiting, "{id:?} is to be paired");
+            assert!(!self.is_held(id), "{id:?} is held back");
         }
         self.check_choice(now, seeker, Some(found));
         self.chat_began(seeker, found, effects);
@@ -650,12 +697,26 @@ impl Model {
 
     // Questions.
 
-    fn waiting(&self) -> impl Iterator<Item = (SessionId, &Person)> {
-        let waits = |person: &Person| person.name() == StateName::Waiting;
+    /// Those who wait and can be found.
+    fn in_room(&self) -> impl Iterator<Item = (SessionId, &Person)> {
+        let is_in_room = |person: &Person| {
+            let held_until = person.held_until();
+            person.name() == StateName::Waiting && held_until.is_none()
+        };
         self.people
             .iter()
-            .filter(move |(_, person)| waits(person))
+            .filter(move |(_, person)| is_in_room(person))
             .map(|(id, person)| (*id, person))
+    }
+
+    /// Those who wait and can't be found yet, and until when.
+    fn held(&self) -> impl Iterator<Item = (SessionId, Moment)> {
+        let held = |(id, person): (&SessionId, &Person)| Some((*id, person.held_until()?));
+        self.people.iter().filter_map(held)
+    }
+
+    fn is_held(&self, id: SessionId) -> bool {
+        self.people[&id].held_until().is_some()
     }
 
     /// Those whom nothing but distance keeps from being `seeker`'s partner.
@@ -664,7 +725,7 @@ impl Model {
         seeker: SessionId,
         now: Moment,
     ) -> impl Iterator<Item = Standing<SessionId>> {
-        self.waiting()
+        self.in_room()
             .filter(move |(other, _)| *other != seeker && self.apart_until(seeker, *other) <= now)
             .map(|(other, _)| self.standing(other))
     }
@@ -688,8 +749,8 @@ impl Model {
 
     /// When people who wait may be paired though they may not now.
     fn reunions(&self, now: Moment) -> impl Iterator<Item = Moment> {
-        self.waiting().flat_map(move |(a, _)| {
-            self.waiting().filter_map(move |(b, _)| {
+        self.in_room().flat_map(move |(a, _)| {
+            self.in_room().filter_map(move |(b, _)| {
                 let until = self.apart_until(a, b);
                 let within = || mutual_reach(&self.standing(a), &self.standing(b)) == Reach::Within;
                 (a != b && now < until && within()).then_some(until)
@@ -718,6 +779,14 @@ impl Model {
 }
 
 impl Person {
+    /// Until when nobody can be found for them, if they wait.
+    fn held_until(&self) -> Option<Moment> {
+        match self.state {
+            State::Waiting { held_until, .. } => held_until,
+            State::Idle { .. } | State::Chatting { .. } => None,
+        }
+    }
+
     fn name(&self) -> StateName {
         match self.state {
             State::Idle { .. } => StateName::Idle,

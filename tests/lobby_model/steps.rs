@@ -52,11 +52,17 @@ pub(crate) enum Step {
         who: usize,
         chat: usize,
     },
+    /// Whether somebody is held back, from the next time on that they wait.
+    Slow {
+        who: usize,
+        is_slow: bool,
+    },
     Disconnect {
         who: usize,
         is_lost: bool,
     },
-    /// If `is_late`, the lobby is woken at the end only, however long that is after it wanted to be.
+    /// So long, rounded up to an even number. If `is_late`, the lobby is woken at the end only, however long that is
+    /// after it wanted to be; but it is woken in time for whoever is held back.
     Pass {
         ms: u64,
         is_late: bool,
@@ -86,8 +92,13 @@ pub(crate) struct Change {
 }
 
 /// Nothing but what the model knows: who is lost is gone, and nobody's range grows.
+///
+/// People are held back for an odd number of ms, and everything that happens at rest does so after an even one. So who is
+/// let in and whose cool-off ends never are due in the same ms, where the model could not tell who comes first; for that,
+/// cool-offs must be even, too.
 pub(crate) fn settings() -> Settings {
     Settings {
+        slow: Duration::from_millis(2501),
         widen_step: Duration::ZERO,
         resume_window: Duration::ZERO,
         moves_burst: u32::MAX,
@@ -141,6 +152,13 @@ impl World {
                         note: None,
                     };
                     self.command(who, Command::Report(report));
+                }
+            }
+            Step::Slow { who, is_slow } => {
+                if let Some(session) = self.session(who) {
+                    self.lobby.set_slow(session, is_slow);
+                    self.model.slowed(session, is_slow);
+                    self.effects().assert_no_more();
                 }
             }
             Step::Disconnect { who, is_lost } => {
@@ -252,7 +270,7 @@ impl World {
     }
 
     fn pass(&mut self, ms: u64, is_late: bool) {
-        let end = self.now + Duration::from_millis(ms);
+        let end = self.now + Duration::from_millis(ms.next_multiple_of(2));
         for _ in 0..TIMEOUT_CALLS_MAX {
             let wanted = self.lobby.poll_timeout();
             if let Some(due) = self.model.next_due(self.now) {
@@ -265,7 +283,8 @@ impl World {
                 self.now = end;
                 return;
             };
-            self.now = if is_late { end } else { self.now.max(at) };
+            let late = self.model.next_let_in().map_or(end, |at| at.min(end));
+            self.now = if is_late { late } else { self.now.max(at) };
             self.wake();
         }
         panic!(

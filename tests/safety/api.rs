@@ -14,7 +14,12 @@ async fn house() -> (House, SocketAddr) {
 }
 
 /// The answer to a request: status and JSON.
-async fn ask(admin: SocketAddr, line: &str, version: Option<i64>, body: &Value) -> (u16, Value) {
+pub(crate) async fn ask(
+    admin: SocketAddr,
+    line: &str,
+    version: Option<i64>,
+    body: &Value,
+) -> (u16, Value) {
     let mut request = Request::get("")
         .start_line(&format!("{line} HTTP/1.1"))
         .with("Content-Type", "application/json");

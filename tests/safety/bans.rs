@@ -25,7 +25,7 @@ impl House {
     }
 
     /// Who bob is to the store: ann reports him.
-    async fn reported(&self, ann: &mut V1, chat: &serde_json::Value) -> Subject {
+    pub(crate) async fn reported(&self, ann: &mut V1, chat: &serde_json::Value) -> Subject {
         let report = json!({"type": "report", "chat": chat, "reason": "abuse"});
         ann.ask(report, "reported").await;
         let all = ReportFilter::default();

@@ -11,6 +11,7 @@ mod passes;
 mod reports;
 mod rules;
 mod service;
+mod slow;
 mod webhook;
 
 use common::{Server, V1, join, until, with};

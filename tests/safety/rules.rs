@@ -23,7 +23,7 @@ async fn report(client: &mut V1, chat: &Value) {
 }
 
 /// Somebody whom two others have reported, who have left since, and what shows who they are.
-async fn reported_by_two(house: &House) -> (V1, String) {
+pub(crate) async fn reported_by_two(house: &House) -> (V1, String) {
     let (mut ann, mut bob, [_, of_bob], chat) = house.pair().await;
     report(&mut ann, &chat).await;
     ann.close().await;
@@ -34,6 +34,26 @@ async fn reported_by_two(house: &House) -> (V1, String) {
     report(&mut eve, &matched["chat"]).await;
     eve.close().await;
     (bob, of_bob)
+}
+
+/// What a rule does is taken up within seconds; until then somebody may meet others. From then on nobody comes when they wait.
+pub(crate) async fn until_met_by_nobody(house: &House, client: &mut V1) {
+    until("somebody to be met by nobody", async || {
+        client.ask(json!({"type": "next"}), "waiting").await;
+        let (mut other, _) = house.guest(None).await;
+        let is_met = other.arrived().await.is_some();
+        if is_met {
+            client.expect("matched").await;
+        }
+        other.close().await;
+        if is_met {
+            client.expect("partner_left").await;
+        } else {
+            client.ask(json!({"type": "cancel"}), "idle").await;
+        }
+        (!is_met).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -90,23 +110,7 @@ async fn who_is_kept_apart_meets_only_others_who_are() {
         (bans.len() == 2).then_some(())
     })
     .await;
-    // They are taken up within seconds; until then either may meet somebody else.
-    until("the first to meet nobody", async || {
-        first.ask(json!({"type": "next"}), "waiting").await;
-        let (mut other, _) = house.guest(None).await;
-        let is_met = other.arrived().await.is_some();
-        if is_met {
-            first.expect("matched").await;
-        }
-        other.close().await;
-        if is_met {
-            first.expect("partner_left").await;
-        } else {
-            first.ask(json!({"type": "cancel"}), "idle").await;
-        }
-        (!is_met).then_some(())
-    })
-    .await;
+    until_met_by_nobody(&house, &mut first).await;
     for client in [&mut first, &mut second] {
         client.ask(json!({"type": "next"}), "waiting").await;
     }
@@ -115,34 +119,39 @@ async fn who_is_kept_apart_meets_only_others_who_are() {
 
 #[tokio::test]
 async fn a_dry_run_only_says_what_would_have_been_done() {
-    let rules = [
-        ("moderation.ban_at", TWO_REPORTS),
-        ("moderation.dry_run", "true"),
-    ];
-    let house = house(&rules).await;
-    let (mut bob, _) = reported_by_two(&house).await;
-    bob.expect("partner_left").await;
-    let entry = until("an entry of the audit log", async || {
-        let page = house
-            .store
-            .audit(Some("rule:weight"), None, 10)
-            .await
-            .unwrap();
-        page.rows.into_iter().next()
-    })
-    .await;
-    assert_eq!(
-        (entry.action.as_str(), &entry.detail["measure"]),
-        ("ban.would", &json!("ban"))
-    );
-    assert!(
-        house
-            .store
-            .bans(&BanFilter::default(), None, 10)
-            .await
-            .unwrap()
-            .rows
-            .is_empty()
-    );
-    bob.ask(json!({"type": "next"}), "waiting").await;
+    for (threshold, measure) in [
+        ("moderation.ban_at", "ban"),
+        ("moderation.apart_at", "shadow"),
+        ("moderation.slow_at", "slow"),
+    ] {
+        let house = house(&[(threshold, TWO_REPORTS), ("moderation.dry_run", "true")]).await;
+        let (mut bob, _) = reported_by_two(&house).await;
+        bob.expect("partner_left").await;
+        let entry = until("an entry of the audit log", async || {
+            let page = house
+                .store
+                .audit(Some("rule:weight"), None, 10)
+                .await
+                .unwrap();
+            page.rows.into_iter().next()
+        })
+        .await;
+        assert_eq!(
+            (entry.action.as_str(), &entry.detail["measure"]),
+            ("ban.would", &json!(measure))
+        );
+        assert!(
+            house
+                .store
+                .bans(&BanFilter::default(), None, 10)
+                .await
+                .unwrap()
+                .rows
+                .is_empty()
+        );
+        // Nothing keeps them from anybody.
+        bob.ask(json!({"type": "next"}), "waiting").await;
+        let (mut eve, _) = house.guest(None).await;
+        tokio::join!(bob.expect("matched"), eve.expect("matched"));
+    }
 }

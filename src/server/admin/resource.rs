@@ -74,8 +74,13 @@ pub(super) fn number(id: &str, what: &str) -> Result<i64, Problem> {
     id.parse().map_err(unknown)
 }
 
-/// The version that whoever changes a thing has seen (RFC 9110, section 13.1.1).
-pub(super) fn version(headers: &HeaderMap) -> Result<i64, Problem> {
+/// The number of a thing to be changed, and the version of it that whoever changes it has seen.
+pub(super) fn seen(id: &str, what: &str, headers: &HeaderMap) -> Result<(i64, i64), Problem> {
+    Ok((number(id, what)?, version(headers)?))
+}
+
+/// The version in `If-Match` (RFC 9110, section 13.1.1).
+fn version(headers: &HeaderMap) -> Result<i64, Problem> {
     let Some(tag) = guard::text(headers, &header::IF_MATCH) else {
         let message = "say by `If-Match` which version you have seen: the `ETag` of GET";
         return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, message));
@@ -87,15 +92,16 @@ pub(super) fn version(headers: &HeaderMap) -> Result<i64, Problem> {
     })
 }
 
-/// A thing with its version.
-pub(super) fn with_tag(status: StatusCode, version: i64, body: impl Serialize) -> Response {
+/// A thing as it is now, with its version as `ETag`.
+pub(super) fn with_tag(version: i64, body: impl Serialize) -> Response {
     let tag = HeaderValue::try_from(format!("\"{version}\"")).expect("digits and quotes");
-    (status, [(header::ETAG, tag)], Json(body)).into_response()
+    ([(header::ETAG, tag)], Json(body)).into_response()
 }
 
 /// The same for one that was just made, and where it is.
 pub(super) fn made(version: i64, location: &str, body: impl Serialize) -> Response {
-    let mut response = with_tag(StatusCode::CREATED, version, body);
+    let mut response = with_tag(version, body);
+    *response.status_mut() = StatusCode::CREATED;
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);
     }

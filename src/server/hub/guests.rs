@@ -8,7 +8,7 @@ use crate::server::limits::{Limit, Network};
 use crate::server::outbox::Outbox;
 use crate::server::safety::{Banned, Case, Guest};
 use crate::server::store::now_ms;
-use crate::store::Ban;
+use crate::store::{Ban, Measure, Subject};
 use ipnet::IpNet;
 
 impl Hub {
@@ -41,7 +41,6 @@ impl Hub {
             };
             let guest = floor.introduce(session, guest);
             // Here, where whoever takes up a ban looks for those it is about: one of the two sees what the other has done.
-            floor.lobby.set_apart(session, safety.is_apart(&guest));
             safety
                 .banned(Some(&guest), outbox.network())
                 .map_or(Ok(()), Err)
@@ -66,9 +65,11 @@ impl Hub {
         }
     }
 
-    /// Does what these ask for about those who are here: ends the sessions of who is banned. O(sessions), and nobody joins meanwhile.
-    pub(in crate::server) fn expel(&self, bans: &[Ban]) {
-        let Some(safety) = &self.safety else {
+    /// Ends the sessions of those who are here and banned by one of these; of milder measures nothing is to be done before
+    /// they wait again. O(sessions), and nobody joins meanwhile.
+    fn expel(&self, bans: &[Ban]) {
+        let bans: Vec<_> = bans.iter().filter_map(About::of).collect();
+        let Some(safety) = self.safety.as_ref().filter(|_| !bans.is_empty()) else {
             return;
         };
         self.on_the_floor(|floor, now| {
@@ -80,11 +81,8 @@ impl Hub {
                 let Some(network) = outbox.map(Outbox::network).or(of_guest) else {
                     continue;
                 };
-                if !bans.iter().any(|ban| is_about(ban, guest, network)) {
+                if !bans.iter().any(|about| about.may_be(guest, network)) {
                     continue;
-                }
-                if let Some(guest) = guest {
-                    floor.lobby.set_apart(session, safety.is_apart(guest));
                 }
                 // What is in force by now counts, not what was to be a moment ago.
                 if let Some(why) = safety.banned(guest, network) {
@@ -102,18 +100,41 @@ impl Hub {
     }
 }
 
-/// Whether a ban may be about somebody: looked at for everybody, and seldom so.
-fn is_about(ban: &Ban, guest: Option<&Guest>, network: Network) -> bool {
-    let is_subject = |subject| guest.is_some_and(|guest| guest.pass.subject == subject);
-    let is_there = |range: IpNet| range.contains(&network.address());
-    ban.subject.is_none_or(is_subject)
-        && ban
-            .network
-            .as_deref()
-            .is_none_or(|text| text.parse().is_ok_and(is_there))
+/// Whom a ban keeps out, to be compared with everybody who is here.
+struct About {
+    subject: Option<Subject>,
+    network: Option<IpNet>,
+}
+
+impl About {
+    /// `None` if it keeps nobody out.
+    fn of(ban: &Ban) -> Option<Self> {
+        let network = ban.network.as_deref().map(|text| text.parse());
+        (ban.measure == Measure::Ban).then_some(Self {
+            subject: ban.subject,
+            network: network.transpose().ok()?,
+        })
+    }
+
+    fn may_be(&self, guest: Option<&Guest>, network: Network) -> bool {
+        let is_subject = |subject| guest.is_some_and(|guest| guest.pass.subject == subject);
+        let is_there = |range: IpNet| range.contains(&network.address());
+        self.subject.is_none_or(is_subject) && self.network.is_none_or(is_there)
+    }
 }
 
 impl Floor {
+    /// A session is about to wait: what is in force about it by now holds until it waits again.
+    pub(super) fn take_measures(&mut self, session: SessionId, network: Network) {
+        let (Some(safety), Some(guest)) = (&self.safety, &self.lines[session].guest) else {
+            return;
+        };
+        let is_under = |measure| safety.is_under(measure, guest, network);
+        let (is_apart, is_slow) = (is_under(Measure::Shadow), is_under(Measure::Slow));
+        self.lobby.set_apart(session, is_apart);
+        self.lobby.set_slow(session, is_slow);
+    }
+
     /// Says who a session of the lobby is, and returns it: whatever they show later, they are who they were, and get their
     /// next pass.
     fn introduce(&mut self, session: SessionId, guest: Guest) -> Guest {
@@ -156,19 +177,12 @@ impl Floor {
         safety.file(case, outbox, answers);
     }
 
-    /// Who others know by this name, whether they are here, have come back, or have gone.
+    /// Whom others know by this name, whether they are here, have come back, or have gone.
     fn guest_known_as(&self, name: SessionId) -> Option<Guest> {
-        if let Some(line) = self.lines.get(name) {
-            return line.guest;
+        match self.lines.get(name) {
+            Some(line) => line.guest,
+            None => self.guests.known_as(name),
         }
-        let mut back = self
-            .lines
-            .iter()
-            .filter(|(id, _)| self.lobby.known_as(*id) == Some(name));
-        // Who is back is looked for among all: they are few who are reported after that.
-        back.next()
-            .and_then(|(_, line)| line.guest)
-            .or_else(|| self.guests.gone(name))
     }
 
     /// What was said last in a chat of this session, if it is the one that goes on or the one before, and which side it was.

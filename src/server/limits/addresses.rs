@@ -33,7 +33,7 @@ impl Network {
     pub(in crate::server) const NOWHERE: Self = Self(Private::new(0));
 
     pub(in crate::server) fn of(address: IpAddr) -> Self {
-        Self(Private::new(match address {
+        Self(Private::new(match address.to_canonical() {
             // No network of ::/32 is anybody's, so this is not taken for another.
             IpAddr::V4(address) => address.to_bits().into(),
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
@@ -48,11 +48,13 @@ impl Network {
         }
     }
 
-    /// The addresses around it that are usually one provider's or one house's: 256 of IPv4, a network of 48 bits of IPv6.
-    pub(in crate::server) fn range(self) -> Option<IpNet> {
+    /// The addresses around it that are likely to be of one provider, one household or one attacker: 256 of IPv4, a
+    /// network of 48 bits of IPv6.
+    pub(in crate::server) fn range(self) -> IpNet {
         let address = self.address();
+        // Shorter than an address of its kind, so it is a range.
         let length = if address.is_ipv4() { 24 } else { 48 };
-        Some(IpNet::new(address, length).ok()?.trunc())
+        IpNet::new_assert(address, length).trunc()
     }
 }
 
@@ -257,11 +259,12 @@ mod tests {
     fn a_network_is_read_back_and_has_a_range_around_it() {
         for (address, first, range) in [
             ("192.0.2.77", "192.0.2.77", "192.0.2.0/24"),
+            ("::ffff:192.0.2.77", "192.0.2.77", "192.0.2.0/24"),
             ("2001:db8:1:2:3::9", "2001:db8:1:2::", "2001:db8:1::/48"),
         ] {
             let network = Network::of(address.parse().unwrap());
             assert_eq!(network.address(), first.parse::<IpAddr>().unwrap());
-            assert_eq!(network.range().unwrap().to_string(), range);
+            assert_eq!(network.range().to_string(), range);
         }
     }
 

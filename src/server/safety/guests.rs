@@ -6,6 +6,7 @@ use crate::matching::Acquaintances;
 use crate::moment::Moment;
 use crate::server::limits::Network;
 use crate::store::Subject;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -41,8 +42,19 @@ pub(in crate::server) struct Guests {
     names: HashMap<Subject, SessionId>,
     /// Those who have gone. At most [`GONE_MAX`].
     gone: HashMap<SessionId, Gone>,
+    /// Those who are here again, by the name of before. At most as many as there are sessions.
+    back: HashMap<SessionId, Back>,
     /// Who has gone when, in that order; who has come back and gone again is in here more than once.
     departures: VecDeque<(Moment, SessionId)>,
+}
+
+/// Somebody who is here again.
+#[derive(Debug)]
+struct Back {
+    /// As they came last.
+    guest: Guest,
+    /// In how many sessions at once.
+    sessions: usize,
 }
 
 /// Somebody who has gone.
@@ -85,19 +97,36 @@ impl Guests {
         guest: &Guest,
     ) -> (SessionId, Acquaintances<SessionId>) {
         let name = *self.names.entry(guest.pass.subject).or_insert(session);
+        if name != session {
+            let back = self.back.entry(name).or_insert(Back {
+                guest: *guest,
+                sessions: 0,
+            });
+            back.guest = *guest;
+            back.sessions += 1;
+        }
         let known = self.gone.get(&name).map(|gone| gone.known.clone());
         (name, known.unwrap_or_default())
     }
 
-    /// Somebody has gone. Is remembered if others may know them, or they know others. O(1) amortised.
+    /// A session of somebody is over. They are remembered if others may know them, or they know others. O(1) amortised.
     pub(in crate::server) fn leave(
         &mut self,
         now: Moment,
+        session: SessionId,
         name: SessionId,
         guest: &Guest,
         mut known: Acquaintances<SessionId>,
         has_met: bool,
     ) {
+        if name != session
+            && let Entry::Occupied(mut back) = self.back.entry(name)
+        {
+            back.get_mut().sessions -= 1;
+            if back.get().sessions == 0 {
+                back.remove();
+            }
+        }
         known.forget_expired(now);
         let subject = guest.pass.subject;
         let before = self.gone.remove(&name);
@@ -120,9 +149,10 @@ impl Guests {
         self.forget_oldest(now);
     }
 
-    /// Who has gone whom others know by this.
-    pub(in crate::server) fn gone(&self, name: SessionId) -> Option<Guest> {
-        self.gone.get(&name).map(|gone| gone.guest)
+    /// Whom others know by the name of a session that is over: as they are here again, or as they have gone.
+    pub(in crate::server) fn known_as(&self, name: SessionId) -> Option<Guest> {
+        let back = self.back.get(&name).map(|back| back.guest);
+        back.or_else(|| self.gone.get(&name).map(|gone| gone.guest))
     }
 
     fn forget_oldest(&mut self, now: Moment) {
@@ -169,7 +199,7 @@ mod tests {
         assert_eq!(guests.enter(first, &guest(1)).0, first);
         let mut known = Acquaintances::default();
         known.block(other).unwrap();
-        guests.leave(NOW, first, &guest(1), known.clone(), true);
+        guests.leave(NOW, first, first, &guest(1), known.clone(), true);
         assert_eq!(guests.enter(again, &guest(1)), (first, known));
         // Somebody else is somebody else.
         assert_eq!(guests.enter(other, &guest(2)).0, other);
@@ -180,7 +210,8 @@ mod tests {
         let [first, again] = sessions();
         let mut guests = Guests::default();
         guests.enter(first, &guest(1));
-        guests.leave(NOW, first, &guest(1), Acquaintances::default(), false);
+        let nobody = Acquaintances::default();
+        guests.leave(NOW, first, first, &guest(1), nobody, false);
         assert!(guests.names.is_empty() && guests.gone.is_empty() && guests.departures.is_empty());
         assert_eq!(guests.enter(again, &guest(1)).0, again);
     }
@@ -192,10 +223,10 @@ mod tests {
         for session in [first, second] {
             assert_eq!(guests.enter(session, &guest(1)).0, first);
         }
-        for other in [ann, bob] {
+        for (session, other) in [(first, ann), (second, bob)] {
             let mut known = Acquaintances::default();
             known.block(other).unwrap();
-            guests.leave(NOW, first, &guest(1), known, true);
+            guests.leave(NOW, session, first, &guest(1), known, true);
         }
         let (name, known) = guests.enter(third, &guest(1));
         assert_eq!(name, first);
@@ -207,12 +238,52 @@ mod tests {
         let [first, other, again] = sessions();
         let mut guests = Guests::default();
         guests.enter(first, &guest(1));
-        guests.leave(NOW, first, &guest(1), Acquaintances::default(), true);
+        let nobody = Acquaintances::default();
+        guests.leave(NOW, first, first, &guest(1), nobody.clone(), true);
         let later = NOW + REMEMBERED;
         guests.enter(other, &guest(2));
-        guests.leave(later, other, &guest(2), Acquaintances::default(), true);
-        assert!(guests.gone(first).is_none() && guests.gone(other).is_some());
+        guests.leave(later, other, other, &guest(2), nobody, true);
+        assert!(guests.known_as(first).is_none() && guests.known_as(other).is_some());
         assert_eq!(guests.enter(again, &guest(1)).0, again);
+    }
+
+    #[test]
+    fn who_is_back_is_found_by_the_name_of_before_as_long_as_any_session_of_theirs_is_here() {
+        let [first, second, third] = sessions();
+        let nobody = Acquaintances::default();
+        let from = |address: [u8; 4]| Guest {
+            network: Network::of(address.into()),
+            ..guest(1)
+        };
+        let mut guests = Guests::default();
+        guests.enter(first, &from([192, 0, 2, 1]));
+        guests.leave(
+            NOW,
+            first,
+            first,
+            &from([192, 0, 2, 1]),
+            nobody.clone(),
+            true,
+        );
+        let network = |guests: &Guests| guests.known_as(first).unwrap().network;
+        assert_eq!(network(&guests), from([192, 0, 2, 1]).network);
+        for session in [second, third] {
+            guests.enter(session, &from([192, 0, 2, 2]));
+        }
+        for session in [second, third] {
+            assert_eq!(guests.back.len(), 1);
+            assert_eq!(network(&guests), from([192, 0, 2, 2]).network);
+            guests.leave(
+                NOW,
+                session,
+                first,
+                &from([192, 0, 2, 3]),
+                nobody.clone(),
+                true,
+            );
+        }
+        assert!(guests.back.is_empty());
+        assert_eq!(network(&guests), from([192, 0, 2, 3]).network);
     }
 
     #[test]

@@ -120,13 +120,11 @@ impl Safety {
             .find(Measure::Ban, subject, network, store::now_ms())
     }
 
-    /// Whether somebody meets only others of whom that is so.
-    pub(super) fn is_apart(&self, guest: &Guest) -> bool {
+    /// Whether a measure is in force about somebody who comes from there.
+    pub(super) fn is_under(&self, measure: Measure, guest: &Guest, network: Network) -> bool {
         let subject = Some(&guest.pass.subject);
-        let apart = self
-            .bans
-            .find(Measure::Shadow, subject, guest.network, store::now_ms());
-        apart.is_some()
+        let found = self.bans.find(measure, subject, network, store::now_ms());
+        found.is_some()
     }
 
     /// The pass that goes with what somebody is told, if they are owed one and there is room for it.

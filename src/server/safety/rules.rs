@@ -31,11 +31,13 @@ fn measure(rules: &Moderation, gravity: Gravity, last: i64) -> Option<Measure> {
             && gravity.weight as f64 >= threshold
             && ((gravity.weight - last) as f64) < threshold
     };
-    // The stronger one counts where both begin with this report.
+    // The strongest counts of those that begin with this report.
     if crosses(rules.ban_at) {
         Some(Measure::Ban)
     } else if crosses(rules.apart_at) {
         Some(Measure::Shadow)
+    } else if crosses(rules.slow_at) {
+        Some(Measure::Slow)
     } else {
         None
     }
@@ -148,12 +150,15 @@ mod tests {
     fn a_rule_acts_when_a_report_takes_somebody_over_its_threshold_and_not_again() {
         let rules = Moderation::default();
         let act = |people, weight, last| measure(&rules, gravity(people, weight), last);
-        assert_eq!(act(2, 1999, 1000), None);
-        assert_eq!(act(2, 2000, 1000), Some(Measure::Shadow));
+        assert_eq!(act(2, 1250, 250), None);
+        assert_eq!(act(2, 1500, 250), Some(Measure::Slow));
+        assert_eq!(act(3, 1750, 250), None);
+        assert_eq!(act(2, 2000, 250), Some(Measure::Shadow));
         assert_eq!(act(3, 3000, 1000), None);
         assert_eq!(act(4, 4000, 1000), Some(Measure::Ban));
         assert_eq!(act(5, 5000, 1000), None);
-        // Where one report crosses both, the stronger.
+        // Where one report crosses several, the strongest.
+        assert_eq!(act(2, 2000, 1000), Some(Measure::Shadow));
         assert_eq!(act(4, 4500, 3000), Some(Measure::Ban));
     }
 
@@ -187,6 +192,7 @@ mod tests {
     #[test]
     fn a_threshold_of_zero_is_none() {
         let rules = Moderation {
+            slow_at: 0.0,
             apart_at: 0.0,
             ban_at: 0.0,
             ..Moderation::default()

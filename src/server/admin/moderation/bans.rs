@@ -4,12 +4,12 @@ use super::super::api::Desk;
 use super::super::caller::Caller;
 use super::super::once::Making;
 use super::super::problem::Problem;
-use super::super::resource::{Params, bad, made, number, page, version, with_tag, word};
+use super::super::resource::{Params, bad, made, number, page, seen, with_tag, word};
 use crate::private::Private;
 use crate::server::store::now_ms;
 use crate::store::{Ban, BanFilter, Measure, NewBan, Report, Subject};
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -25,15 +25,17 @@ const SENTENCE_MAX_CHARS: usize = 500;
 /// The longest IPv6 range that can be told apart: what is less than a network of 64 bits is one house.
 const V6_LENGTH_MAX: u8 = 64;
 
-/// A ban.
+/// A ban, or a milder measure.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BanShown {
     id: i64,
-    /// Who is banned: 32 hexadecimal digits, as in reports; from everywhere if `network` is `null`.
+    /// `ban`, `shadow` (they meet only others of whom that is so) or `slow` (they wait longer).
+    measure: &'static str,
+    /// Whom it is about: 32 hexadecimal digits, as in reports; from everywhere if `network` is `null`.
     subject: Option<String>,
     /// From where; everybody if `subject` is `null`.
     network: Option<String>,
-    /// What they are told.
+    /// Why. Who is banned is told.
     reason: String,
     /// What they can do about it.
     appeal: Option<String>,
@@ -70,10 +72,15 @@ pub(super) struct BansAsked {
     limit: Option<u32>,
 }
 
-/// A ban to be made: of a person, an address range, or that person from there.
+/// A ban to be made, or a milder measure: of a person, an address range, or that person from there.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BanAsked {
+    /// `ban`, `shadow` (they meet only others of whom that is so) or `slow` (they wait longer); a ban, if unset. Of the
+    /// latter two nobody is told, and they hold from the next time on that somebody waits.
+    #[serde(default)]
+    #[schema(example = "ban")]
+    measure: Option<String>,
     /// Who: 32 hexadecimal digits, as in reports.
     #[serde(default)]
     subject: Option<String>,
@@ -81,7 +88,7 @@ pub(super) struct BanAsked {
     #[serde(default)]
     #[schema(example = "192.0.2.0/24")]
     network: Option<String>,
-    /// What they are told, a sentence of at most 500 characters.
+    /// Why, as who is banned is told it: a sentence of at most 500 characters.
     #[schema(example = "You have insulted others.")]
     reason: String,
     /// What they can do about it, a sentence of at most 500 characters. Of both together 123 bytes arrive.
@@ -97,6 +104,7 @@ impl BanShown {
         Self {
             in_force: ban.is_in_force(now_ms),
             id: ban.id,
+            measure: ban.measure.word(),
             subject: ban.subject.map(|subject| subject.to_string()),
             network: ban.network.map(|network| (*network).clone()),
             reason: ban.reason,
@@ -126,6 +134,13 @@ impl BanAsked {
         at_ms: i64,
         report: Option<&Report>,
     ) -> Result<NewBan, Problem> {
+        let measure = self.measure.as_deref();
+        let measure = word(
+            "measure",
+            measure,
+            "ban, shadow or slow",
+            Measure::from_word,
+        )?;
         let given = self.subject.as_deref().map(str::parse::<Subject>);
         let given = given
             .transpose()
@@ -157,7 +172,7 @@ impl BanAsked {
             )));
         }
         Ok(NewBan {
-            measure: Measure::Ban,
+            measure: measure.unwrap_or(Measure::Ban),
             subject,
             network: network.map(|network| Private::new(network.to_string())),
             reason: self.reason,
@@ -228,9 +243,9 @@ pub(super) async fn bans(
     }))
 }
 
-/// Ban a person, an address range, or that person from there.
+/// Ban a person, an address range, or that person from there, or do something milder about them.
 ///
-/// Whoever it is about and is here is told why, and their connection ends (4000).
+/// Whoever is banned and here is told why, and their connection ends (4000).
 #[utoipa::path(post, path = "/api/v1/bans", tag = "moderation", request_body = BanAsked,
     extensions(("x-permission" = json!("moderate"))),
     params(("Idempotency-Key" = Option<String>, Header,
@@ -276,7 +291,7 @@ pub(super) async fn ban(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let ban = desk.store()?.ban(number(&id, "ban")?).await?;
-    Ok(with_tag(StatusCode::OK, ban.version, BanShown::from(ban)))
+    Ok(with_tag(ban.version, BanShown::from(ban)))
 }
 
 /// Lift a ban. It stays in the list.
@@ -299,13 +314,13 @@ pub(super) async fn lift(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, version) = (number(&id, "ban")?, version(&headers)?);
+    let (id, version) = seen(&id, "ban", &headers)?;
     let ban = desk
         .store()?
         .lift_ban(id, version, &caller.actor(), now_ms())
         .await?;
     desk.shared.rules.hub.take_up(&ban);
-    Ok(with_tag(StatusCode::OK, ban.version, BanShown::from(ban)))
+    Ok(with_tag(ban.version, BanShown::from(ban)))
 }
 
 #[cfg(test)]
@@ -335,6 +350,10 @@ mod tests {
             ),
             (r#"{"reason": "x", "network": "0.0.0.0/0"}"#, "everybody"),
             (
+                r#"{"reason": "x", "network": "::1", "measure": "kick"}"#,
+                "ban, shadow or slow",
+            ),
+            (
                 r#"{"reason": "x", "network": "::1", "lasts_s": 0}"#,
                 "lasts_s",
             ),
@@ -346,6 +365,15 @@ mod tests {
             let complaint = complaint(json);
             assert!(complaint.contains(said), "{json}: {complaint}");
         }
+        let measure = |json| asked(json).read("ann", 0, None).unwrap().measure;
+        assert_eq!(
+            measure(r#"{"reason": "x", "network": "::1"}"#),
+            Measure::Ban
+        );
+        assert_eq!(
+            measure(r#"{"reason": "x", "network": "::1", "measure": "slow"}"#),
+            Measure::Slow
+        );
         let long = format!(r#"{{"reason": "{}", "network": "::1"}}"#, "é".repeat(501));
         assert!(complaint(&long).contains("at most 500"));
     }

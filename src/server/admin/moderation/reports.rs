@@ -3,13 +3,13 @@
 use super::super::api::Desk;
 use super::super::caller::Caller;
 use super::super::problem::{Body, Problem};
-use super::super::resource::{Params, bad, number, page, version, with_tag, word};
+use super::super::resource::{Params, bad, number, page, seen, with_tag, word};
 use super::bans::{BanAsked, BanShown};
 use crate::server::safety::AGAINST_MS;
 use crate::server::store::now_ms;
 use crate::store::{Decision, Gravity, Report, ReportFilter, ReportOrder, ReportState};
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -239,7 +239,7 @@ pub(super) async fn report(
         against: against.map(Against::from),
         report: ReportShown::from(report),
     };
-    Ok(with_tag(StatusCode::OK, whole.report.version, whole))
+    Ok(with_tag(whole.report.version, whole))
 }
 
 /// Decide a report, and ban who was reported if that is to follow: both, or nothing.
@@ -266,7 +266,7 @@ pub(super) async fn decide(
 ) -> Result<Response, Problem> {
     let state = ReportState::from_word(&asked.state)
         .ok_or_else(|| bad("`state` must be open, upheld or dismissed"))?;
-    let (report, version) = (number(&id, "report")?, version(&headers)?);
+    let (report, version) = seen(&id, "report", &headers)?;
     let store = desk.store()?;
     let (by, at_ms) = (caller.actor(), now_ms());
     let ban = match asked.ban {
@@ -292,5 +292,5 @@ pub(super) async fn decide(
         report: decided.report.into(),
         ban: decided.ban.map(BanShown::from),
     };
-    Ok(with_tag(StatusCode::OK, shown.report.version, shown))
+    Ok(with_tag(shown.report.version, shown))
 }

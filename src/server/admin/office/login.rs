@@ -197,9 +197,7 @@ pub(super) async fn refresh(
     Body(body): Body<Refresh>,
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
-    let jar = Jar::of(&headers);
-    let (shown, jar) = shown(&headers, body, jar);
-    let token = shown.as_deref().and_then(RefreshToken::parse);
+    let (token, jar) = shown(&headers, body);
     let token = token.ok_or_else(|| log_in_again("there is no session of this refresh token"))?;
     let next = office.draw();
     let digests = [&token.family, &token.turn, &next].map(Opaque::digest);
@@ -239,10 +237,9 @@ pub(super) async fn logout(
     Body(body): Body<Refresh>,
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
-    let jar = Jar::of(&headers);
-    let (shown, _) = shown(&headers, body, jar);
-    office.end_session_of(shown.as_deref()).await?;
-    Ok(forget(jar))
+    let (shown, _) = shown(&headers, body);
+    office.end_session_of(shown).await?;
+    Ok(forget(Jar::of(&headers)))
 }
 
 /// Log out everywhere: all sessions of one's account end.
@@ -268,8 +265,8 @@ pub(super) async fn logout_everywhere(
 
 impl Office {
     /// Ends the session of a refresh token, if there is one.
-    async fn end_session_of(&self, shown: Option<&str>) -> Result<(), Problem> {
-        let Some(token) = shown.and_then(RefreshToken::parse) else {
+    async fn end_session_of(&self, shown: Option<RefreshToken>) -> Result<(), Problem> {
+        let Some(token) = shown else {
             return Ok(());
         };
         let family = token.family.digest();
@@ -282,7 +279,8 @@ impl Office {
 
     /// Ends the session that a browser has, whose place the one takes that is about to begin (ASVS 7.2.4).
     async fn leave(&self, jar: Option<Jar>, headers: &HeaderMap) -> Result<(), Problem> {
-        self.end_session_of(jar.and_then(|jar| jar.find(headers)))
+        let shown = jar.and_then(|jar| jar.find(headers));
+        self.end_session_of(shown.and_then(RefreshToken::parse))
             .await
     }
 
@@ -348,12 +346,13 @@ impl Office {
     }
 }
 
-/// The refresh token that was shown, and the jar that the next goes into, if it came from there.
-fn shown(headers: &HeaderMap, body: Refresh, jar: Jar) -> (Option<String>, Option<Jar>) {
-    match body.refresh_token {
-        Some(Hidden(token)) => (Some(token), None),
-        None => (jar.find(headers).map(str::to_owned), Some(jar)),
+/// The refresh token that was shown, if it is one, and the jar that the next goes into, if it came from there.
+fn shown(headers: &HeaderMap, body: Refresh) -> (Option<RefreshToken>, Option<Jar>) {
+    if let Some(Hidden(text)) = body.refresh_token {
+        return (RefreshToken::parse(&text), None);
     }
+    let jar = Jar::of(headers);
+    (jar.find(headers).and_then(RefreshToken::parse), Some(jar))
 }
 
 fn answer(body: impl Serialize, jar: Option<Jar>, token: &RefreshToken) -> Response {

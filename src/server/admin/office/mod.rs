@@ -21,10 +21,12 @@ use crate::accounts::lockout::Lockout;
 use crate::accounts::opaque::Opaque;
 use crate::moment::Moment;
 use crate::private::Private;
+use crate::server::limits::Network;
 use crate::server::metrics::Logins;
 use crate::server::store::now_ms;
 use crate::store::{By, Invitation, Store, StoreError};
 use axum::http::StatusCode;
+use ipnet::IpNet;
 use parking_lot::Mutex;
 use pool::HashPool;
 use rand::SeedableRng as _;
@@ -47,16 +49,12 @@ pub(super) struct Office {
     pool: HashPool,
     logins: Arc<Logins>,
     random: Arc<Mutex<StdRng>>,
-    by_password: Mutex<Lockout<(AccountName, Range)>>,
+    by_password: Mutex<Lockout<(AccountName, Private<IpNet>)>>,
     by_account: Mutex<Lockout<(i64, Guessed)>>,
     /// Whether there were accounts when that was last looked at. Never goes back: they are disabled, and not deleted.
     had_accounts: Mutex<Option<bool>>,
     start: Instant,
 }
-
-/// Addresses that are likely to be of one household or one attacker: a network of 24 bits, or of 48.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Range([u8; 6]);
 
 /// What is guessed by somebody who has shown something already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,19 +78,10 @@ pub(super) enum Accounts {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-impl From<Peer> for Range {
-    fn from(Peer(address): Peer) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => {
-                let [first, second, third, _] = address.octets();
-                Self([0, 0, 0, first, second, third])
-            }
-            IpAddr::V6(address) => {
-                let mut network = [0; 6];
-                network.copy_from_slice(&address.octets()[..6]);
-                Self(network)
-            }
-        }
+impl Peer {
+    /// The addresses whose tries are counted together.
+    fn range(self) -> Private<IpNet> {
+        Private::new(Network::of(self.0).range())
     }
 }
 
@@ -261,20 +250,5 @@ struct Hidden(String);
 impl From<Hidden> for Private<String> {
     fn from(Hidden(text): Hidden) -> Self {
         Self::new(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn neighbours_are_one_range_and_others_are_not() {
-        let range = |address: &str| Range::from(Peer(address.parse().unwrap()));
-        assert_eq!(range("192.0.2.1"), range("192.0.2.200"));
-        assert_eq!(range("192.0.2.1"), range("::ffff:192.0.2.7"));
-        assert_ne!(range("192.0.2.1"), range("192.0.3.1"));
-        assert_eq!(range("2001:db8:1:2::1"), range("2001:db8:1:3::1"));
-        assert_ne!(range("2001:db8:1::1"), range("2001:db8:2::1"));
     }
 }

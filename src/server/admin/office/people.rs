@@ -4,12 +4,13 @@ use super::super::api::Desk;
 use super::super::caller::Caller;
 use super::super::once::Making;
 use super::super::problem::{Body, Problem};
-use super::super::resource::{Params, bad, made, number, page, version, with_tag};
+use super::super::resource::{Params, bad, made, number, page, seen, with_tag};
 use super::{by, now_ms};
+use crate::accounts::opaque::Opaque;
 use crate::accounts::{AccountName, Role};
-use crate::store::{Account, AccountChange, MadeAccount, NewAccount};
+use crate::store::{Account, AccountChange, Invitation, MadeAccount, NewAccount};
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -120,6 +121,16 @@ impl From<Account> for AccountShown {
     }
 }
 
+impl InvitationShown {
+    fn new(account: Account, invited: Option<(&Invitation, &Opaque)>) -> Self {
+        Self {
+            account: account.into(),
+            invitation: invited.map(|(_, code)| code.to_wire()),
+            expires_at_ms: invited.map(|(invitation, _)| invitation.expires_at_ms),
+        }
+    }
+}
+
 /// All accounts, in the order in which they were made.
 #[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts",
     extensions(("x-permission" = json!("accounts"))),
@@ -192,11 +203,8 @@ pub(super) async fn create(
     };
     let location = format!("/api/v1/accounts/{}", account.id);
     let version = account.version;
-    let shown = InvitationShown {
-        account: account.into(),
-        invitation: is_invited.then(|| code.to_wire()),
-        expires_at_ms: is_invited.then_some(invitation.expires_at_ms),
-    };
+    let made_now = is_invited.then_some((&invitation, &code));
+    let shown = InvitationShown::new(account, made_now);
     Ok(made(version, &location, shown))
 }
 
@@ -217,11 +225,7 @@ pub(super) async fn account(
         .store
         .account(number(&id, "account")?)
         .await?;
-    Ok(with_tag(
-        StatusCode::OK,
-        account.version,
-        AccountShown::from(account),
-    ))
+    Ok(with_tag(account.version, AccountShown::from(account)))
 }
 
 /// Change what an account is for, or whether it lets anybody in.
@@ -253,9 +257,10 @@ pub(super) async fn change(
         .map(|role| role.parse())
         .transpose()
         .map_err(bad)?;
+    let (id, version) = seen(&id, "account", &headers)?;
     let change = AccountChange {
-        id: number(&id, "account")?,
-        version: version(&headers)?,
+        id,
+        version,
         role,
         is_disabled: asked.disabled,
         keeps_an_admin: true,
@@ -265,11 +270,7 @@ pub(super) async fn change(
         .store
         .change_account(change, by(&caller.actor()))
         .await?;
-    Ok(with_tag(
-        StatusCode::OK,
-        account.version,
-        AccountShown::from(account),
-    ))
+    Ok(with_tag(account.version, AccountShown::from(account)))
 }
 
 /// Take from an account its password, its second factor and its sessions, and invite its owner anew.
@@ -296,9 +297,10 @@ pub(super) async fn reset(
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
     let (invitation, code) = office.invite(now_ms());
+    let (id, version) = seen(&id, "account", &headers)?;
     let change = AccountChange {
-        id: number(&id, "account")?,
-        version: version(&headers)?,
+        id,
+        version,
         role: None,
         is_disabled: None,
         keeps_an_admin: true,
@@ -307,15 +309,9 @@ pub(super) async fn reset(
         .store
         .reset_account(change, &invitation, by(&caller.actor()))
         .await?;
-    Ok(with_tag(
-        StatusCode::OK,
-        account.version,
-        InvitationShown {
-            account: account.into(),
-            invitation: Some(code.to_wire()),
-            expires_at_ms: Some(invitation.expires_at_ms),
-        },
-    ))
+    let version = account.version;
+    let shown = InvitationShown::new(account, Some((&invitation, &code)));
+    Ok(with_tag(version, shown))
 }
 
 /// End all sessions of an account.

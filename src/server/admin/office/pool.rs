@@ -4,9 +4,10 @@
 //! and a few wait; whoever comes beyond that is told to come later.
 
 use super::super::problem::Problem;
-use super::Range;
+use crate::private::Private;
 use crate::server::metrics::Logins;
 use axum::http::StatusCode;
+use ipnet::IpNet;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,14 +30,14 @@ pub(super) struct HashPool {
     /// For those that are made.
     desks: Arc<Semaphore>,
     /// How many there are from each range, of those who have to log in. At most as many as there are seats.
-    from_ranges: Arc<Mutex<HashMap<Range, usize>>>,
+    from_ranges: Arc<Mutex<HashMap<Private<IpNet>, usize>>>,
     logins: Arc<Logins>,
 }
 
 /// One of those from a range, until it is dropped.
 struct FromRange {
-    all: Arc<Mutex<HashMap<Range, usize>>>,
-    range: Range,
+    all: Arc<Mutex<HashMap<Private<IpNet>, usize>>>,
+    range: Private<IpNet>,
 }
 
 impl Drop for FromRange {
@@ -69,7 +70,7 @@ impl HashPool {
     /// The same for somebody who is not logged in, and comes from this range of addresses.
     pub(super) async fn run_for<T: Send + 'static>(
         &self,
-        range: Range,
+        range: Private<IpNet>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let Some(place) = self.place_for(range) else {
@@ -84,9 +85,9 @@ impl HashPool {
         self.run(work).await
     }
 
-    fn place_for(&self, range: Range) -> Option<FromRange> {
+    fn place_for(&self, range: Private<IpNet>) -> Option<FromRange> {
         let mut all = self.from_ranges.lock();
-        let count = all.entry(range).or_insert(0);
+        let count = all.entry(range.clone()).or_insert(0);
         if *count == WAITING_FROM_RANGE {
             return None;
         }
@@ -179,12 +180,13 @@ mod tests {
         let pool = Arc::new(HashPool::new(1, Arc::default()));
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(parking_lot::Mutex::new(gate));
-        let [there, here] = [[1; 6], [2; 6]].map(Range);
+        let range = |text: &str| Private::new(text.parse().unwrap());
+        let (there, here) = (range("192.0.2.0/24"), range("198.51.100.0/24"));
         let mut storm = tokio::task::JoinSet::new();
         for _ in 0..3 * WAITING_FOR_EACH {
             let (pool, gate) = (Arc::clone(&pool), Arc::clone(&gate));
-            let work = move || gate.lock().recv();
-            storm.spawn(async move { pool.run_for(there, work).await.is_ok() });
+            let (range, work) = (there.clone(), move || gate.lock().recv());
+            storm.spawn(async move { pool.run_for(range, work).await.is_ok() });
         }
         for _ in 0..3 * WAITING_FOR_EACH - WAITING_FROM_RANGE {
             assert!(!storm.join_next().await.unwrap().unwrap());

@@ -2,7 +2,7 @@
 
 use super::super::caller::actor;
 use super::super::problem::Problem;
-use super::{Guessed, Office, Peer, Range, by, now_ms};
+use super::{Guessed, Office, Peer, by, now_ms};
 use crate::accounts::AccountName;
 use crate::accounts::lockout::Lockout;
 use crate::accounts::opaque::Digest;
@@ -27,7 +27,7 @@ impl Office {
     ) -> Result<Account, Problem> {
         // What is no name is no account's, and is made to wait as well.
         let named: Option<AccountName> = name.parse().ok();
-        let key = named.clone().map(|name| (name, Range::from(peer)));
+        let key = named.clone().map(|name| (name, peer.range()));
         let claimed = Password::claimed(password);
         let looking = self.look_at_password(named, claimed, peer);
         let (account, verdict, claimed) = match &key {
@@ -67,7 +67,7 @@ impl Office {
             .as_ref()
             .and_then(|account| account.password.clone());
         let check = move || (claimed.check(kept.as_deref().map(String::as_str)), claimed);
-        let checked = self.pool.run_for(peer.into(), check).await;
+        let checked = self.pool.run_for(peer.range(), check).await;
         let (verdict, claimed) = checked.inspect_err(|_| self.logins.ended(Login::Busy))?;
         let account = account.filter(|account| !account.is_disabled());
         Ok((account, verdict, claimed))

@@ -32,6 +32,7 @@ macro_rules! step {
 const STEPS: &[Step] = &[
     step!("0001_store.sql", "store"),
     step!("0002_accounts.sql", "accounts"),
+    step!("0004_passkeys.sql", "passkeys"),
 ];
 
 /// Which lock file keeps two programs from changing one file's tables at once. PostgreSQL has locks for that.

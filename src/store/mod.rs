@@ -41,8 +41,8 @@ mod writer;
 use sqlx::AnyPool;
 
 pub use accounts::{
-    Account, AccountChange, By, Confirmed, Invitation, KeptFactor, NewAccount, NewSession,
-    PasswordChange, SessionRow, Turned,
+    Account, AccountChange, AddedPasskey, By, Confirmed, Invitation, KeptFactor, KeptPasskey,
+    NewAccount, NewPasskey, NewSession, PasswordChange, SessionRow, Turned, UsedPasskey,
 };
 pub use at::{Opening, StoreAt};
 pub use audit::{AuditEntry, NewAudit};

@@ -6,10 +6,12 @@
 
 mod access;
 mod authentication;
+mod authenticator;
 #[path = "../common/mod.rs"]
 mod common;
 mod management;
 mod operators;
+mod passkeys;
 mod races;
 mod sessions;
 mod storm;

@@ -12,6 +12,7 @@ mod killed;
 mod loading;
 mod opening;
 mod operators;
+mod passkeys;
 mod people;
 mod postgres_away;
 mod reports;

@@ -6,7 +6,7 @@
 //!
 //! - [`AccountName`], [`Role`], [`Permission`]: who, and what they may do
 //! - [`password`]: which passwords are taken, and their hashes
-//! - [`totp`], [`recovery`]: second factors
+//! - [`totp`], [`passkey`], [`recovery`]: second factors
 //! - [`opaque`]: what only its holder knows, and what is kept of it
 //! - [`refresh`]: how long a session lasts, and what becomes of a refresh token that is shown
 //! - [`token`]: access tokens
@@ -17,6 +17,7 @@
 pub mod lockout;
 mod name;
 pub mod opaque;
+pub mod passkey;
 pub mod password;
 pub mod recovery;
 pub mod refresh;

@@ -109,7 +109,7 @@ async fn list(args: ListArgs) -> anyhow::Result<()> {
             None => "invited",
             Some(_) => "active",
         };
-        let factor = if account.has_factor {
+        let factor = if account.has_factor() {
             "with a second factor"
         } else {
             "without a second factor"

@@ -1,5 +1,6 @@
 //! Where operators connect, and what they must show.
 
+use super::origin;
 use crate::private::Private;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -58,7 +59,8 @@ impl From<AdminListen> for String {
     }
 }
 
-/// What operators must show, by at most one of the first two, and what is kept for them to look at.
+/// What operators must show, by at most one of the first two, where they have the board, and what is kept for them to look
+/// at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
@@ -66,6 +68,9 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// A file that holds the token and nothing else but space around it.
     pub token_file: Option<PathBuf>,
+    /// The address at which browsers have the board, which passkeys are bound to: `https://` and a host's name, or
+    /// `http://localhost`, and perhaps a port.
+    pub origin: Option<String>,
     /// Over how many seconds each of the figures is counted that are kept for the board, 1…3600.
     pub history_step_s: u32,
     /// How many passwords are hashed at once, 1…64; each takes a processor for some tens of ms, and 19 MiB.
@@ -77,6 +82,7 @@ impl Default for Admin {
         Self {
             token: None,
             token_file: None,
+            origin: None,
             history_step_s: 10,
             hashes_at_once: 1,
         }
@@ -98,6 +104,11 @@ impl Admin {
 
     pub(super) fn is_token_file_good(&self) -> bool {
         is_token_file_good(self.token.as_ref(), self.token_file.as_deref())
+    }
+
+    pub(super) fn is_origin_good(&self) -> bool {
+        let origin = self.origin.as_deref();
+        origin.is_none_or(origin::has_passkeys)
     }
 
     pub(super) fn has_token(&self) -> bool {

@@ -85,6 +85,11 @@ const OTHERS: &[(&str, &str)] = &[
         "must be a file that can be read and holds a token of 16 to 1024 visible ASCII characters",
     ),
     (
+        "admin.origin",
+        "must be where browsers have the board: https:// and a host's name, or http://localhost, and perhaps a port, \
+         such as https://ops.example.com",
+    ),
+    (
         "privacy.position_grid_km",
         "must be 0, or 0.01 to 1000 (km)",
     ),
@@ -247,6 +252,7 @@ mod tests {
         let mut config = crate::config::Config::default();
         config.admin.token = Some("a token of 16 or more".to_owned().into());
         config.admin.token_file = Some("token".into());
+        config.admin.origin = Some("https://ops.example.com".to_owned());
         config.tls.certificate = Some("certificate.pem".into());
         config.tls.key = Some("key.pem".into());
         config.message_check.url = Some("http://localhost".to_owned());

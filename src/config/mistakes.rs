@@ -51,6 +51,7 @@ impl Config {
             ("admin_listen", admin_listen.is_local() || admin.has_token()),
             ("admin.token", admin.is_token_good()),
             ("admin.token_file", admin.is_token_file_good()),
+            ("admin.origin", admin.is_origin_good()),
             ("store.url", store.is_url_good()),
             ("store.folder", store.is_folder_good()),
             ("moderation.appeal", moderation.is_appeal_good()),

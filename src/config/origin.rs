@@ -46,6 +46,29 @@ pub(crate) fn matches(pattern: &str, origin: &str) -> bool {
         })
 }
 
+/// Whether browsers let pages of it ask for passkeys, as far as can be seen by it: `https://` and a host's name, or
+/// `http://localhost`, perhaps a port, and nothing else. Passkeys are never of an address.
+pub(super) fn has_passkeys(origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = host.split('.').all(is_label) && !host.rsplit('.').next().is_some_and(is_number);
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_secure = scheme == "https" || (scheme == "http" && host == "localhost");
+    is_secure && is_name && is_port
+}
+
 /// An origin in small letters, and without the port if it is the scheme's own.
 pub(crate) fn without_default_port(origin: &str) -> String {
     let origin = origin.to_ascii_lowercase();
@@ -89,6 +112,38 @@ mod tests {
             "*://chat.example",
         ] {
             assert!(!is_pattern(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passkeys_are_of_a_name_on_tls_or_of_this_machine() {
+        for good in [
+            "https://ops.example.com",
+            "https://ops.example.com:8443",
+            "https://board",
+            "http://localhost",
+            "http://localhost:9090",
+        ] {
+            assert!(has_passkeys(good), "{good}");
+        }
+        for bad in [
+            "",
+            "ops.example.com",
+            "http://ops.example.com",
+            "http://localhost.example.com",
+            "https://192.0.2.1",
+            "http://127.0.0.1:9090",
+            "https://[::1]",
+            "https://",
+            "https://.example.com",
+            "https://ops.example.com.",
+            "https://*.example.com",
+            "https://ops.example.com/",
+            "https://ops.example.com:0",
+            "https://ops.example.com:port",
+            "https://ann@ops.example.com",
+        ] {
+            assert!(!has_passkeys(bad), "{bad}");
         }
     }
 

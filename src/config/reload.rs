@@ -169,6 +169,7 @@ impl Config {
             admin: Admin {
                 token: choose!(it, keeps_token, admin.token),
                 token_file: choose!(it, keeps_token, admin.token_file),
+                origin: choose!(it, at_start admin.origin),
                 history_step_s: choose!(it, at_start admin.history_step_s),
                 hashes_at_once: choose!(it, at_start admin.hashes_at_once),
             },

@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     step!("0001_store.sql", "store"),
     step!("0002_accounts.sql", "accounts"),
     step!("0003_webhook.sql", "webhook"),
+    step!("0004_passkeys.sql", "passkeys"),
     step!("0005_idempotency.sql", "idempotency"),
 ];
 

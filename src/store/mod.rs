@@ -45,8 +45,9 @@ mod writer;
 use sqlx::AnyPool;
 
 pub use accounts::{
-    Account, AccountChange, By, Confirmed, Invitation, KeptFactor, MadeAccount, NewAccount,
-    NewSession, PasswordChange, SessionRow, Turned,
+    Account, AccountChange, AddedPasskey, By, Confirmed, Invitation, KeptFactor, KeptPasskey,
+    MadeAccount, NewAccount, NewPasskey, NewSession, PasswordChange, SessionRow, Turned,
+    UsedPasskey,
 };
 pub use at::{Opening, StoreAt};
 pub use audit::{AuditEntry, NewAudit};

@@ -49,7 +49,8 @@ macro_rules! account_columns {
     () => {
         "a.id AS id, a.name AS name, a.role AS role, a.password AS password, a.created_at_ms AS created_at_ms, \
          a.disabled_at_ms AS disabled_at_ms, a.version AS version, \
-         (SELECT COUNT(*) FROM account_factors f WHERE f.account = a.id AND f.confirmed_at_ms IS NOT NULL) AS factors"
+         (SELECT COUNT(*) FROM account_factors f WHERE f.account = a.id AND f.confirmed_at_ms IS NOT NULL) AS totps, \
+         (SELECT COUNT(*) FROM account_passkeys p WHERE p.account = a.id) AS passkeys"
     };
 }
 
@@ -240,6 +241,16 @@ statements! {
          WHERE id = $1 AND confirmed_at_ms IS NULL RETURNING account";
     USE_STEP = "UPDATE account_factors SET last_step = $2 \
          WHERE id = $1 AND (last_step IS NULL OR last_step < $2) RETURNING account";
+    PASSKEYS = "SELECT id, name, credential, created_at_ms, last_used_at_ms FROM account_passkeys \
+         WHERE account = $1 ORDER BY id";
+    ADD_PASSKEY = "INSERT INTO account_passkeys (account, name, digest, credential, counter, created_at_ms) \
+         VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT (digest) DO NOTHING RETURNING id";
+    PASSKEY_OF_DIGEST = "SELECT id FROM account_passkeys WHERE account = $1 AND digest = $2";
+    /// Only if it has signed more often than ever before, or does not count.
+    USE_PASSKEY = "UPDATE account_passkeys SET credential = $3, counter = $4, last_used_at_ms = $5 \
+         WHERE account = $1 AND digest = $2 AND (counter < $4 OR (counter = 0 AND $4 = 0)) RETURNING id";
+    REMOVE_PASSKEY = "DELETE FROM account_passkeys WHERE account = $1 AND id = $2 RETURNING id";
+    DROP_PASSKEYS = "DELETE FROM account_passkeys WHERE account = $1";
     ADD_RECOVERY_CODE = "INSERT INTO account_recovery_codes (account, digest) VALUES ($1, $2)";
     DROP_RECOVERY_CODES = "DELETE FROM account_recovery_codes WHERE account = $1";
     USE_RECOVERY_CODE = "UPDATE account_recovery_codes SET used_at_ms = $3 \
@@ -267,6 +278,8 @@ statements! {
     TURN_SESSION = "UPDATE account_sessions SET turn = $3, refreshed_at_ms = $4 \
          WHERE id = $1 AND turn = $2 AND ended_at_ms IS NULL RETURNING id";
     PROVE_SESSION = "UPDATE account_sessions SET with_factor = 1 WHERE id = $1 AND ended_at_ms IS NULL";
+    /// What it has shown is no factor any more.
+    UNPROVE_SESSION = "UPDATE account_sessions SET with_factor = 0 WHERE id = $1";
     END_SESSION = "UPDATE account_sessions SET ended_at_ms = $2 WHERE id = $1 AND ended_at_ms IS NULL RETURNING account";
     /// All of an account but one; but none, for the id 0.
     END_SESSIONS = "UPDATE account_sessions SET ended_at_ms = $3 WHERE account = $1 AND id <> $2 AND ended_at_ms IS NULL";

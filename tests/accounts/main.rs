@@ -7,11 +7,13 @@
 mod access;
 mod asvs_list;
 mod authentication;
+mod authenticator;
 #[path = "../common/mod.rs"]
 mod common;
 mod figures;
 mod management;
 mod operators;
+mod passkeys;
 mod races;
 mod sessions;
 mod storm;

@@ -27,7 +27,7 @@ on_both!(
     what_is_old_is_swept,
 );
 
-const BY: By<'static> = By {
+pub(crate) const BY: By<'static> = By {
     actor: "a test",
     at_ms: NOW,
 };
@@ -36,11 +36,11 @@ fn hash(text: &str) -> Private<String> {
     Private::new(text.to_owned())
 }
 
-fn digest(number: u8) -> [u8; 32] {
+pub(crate) fn digest(number: u8) -> [u8; 32] {
     [number; 32]
 }
 
-fn invitation(number: u8) -> Invitation {
+pub(crate) fn invitation(number: u8) -> Invitation {
     Invitation {
         digest: digest(number),
         expires_at_ms: NOW + 1000,
@@ -48,7 +48,7 @@ fn invitation(number: u8) -> Invitation {
 }
 
 /// An account that was taken, with the password hash `first`.
-async fn account(store: &Store, name: &str, role: Role) -> Account {
+pub(crate) async fn account(store: &Store, name: &str, role: Role) -> Account {
     let number = name
         .bytes()
         .fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
@@ -64,7 +64,12 @@ async fn account(store: &Store, name: &str, role: Role) -> Account {
         .unwrap()
 }
 
-async fn session(store: &Store, account: &Account, number: u8, with_factor: bool) -> i64 {
+pub(crate) async fn session(
+    store: &Store,
+    account: &Account,
+    number: u8,
+    with_factor: bool,
+) -> i64 {
     let new = NewSession {
         account: account.id,
         password: hash("first"),
@@ -79,7 +84,7 @@ async fn session(store: &Store, account: &Account, number: u8, with_factor: bool
         .expect("it begins")
 }
 
-fn change(account: &Account) -> AccountChange {
+pub(crate) fn change(account: &Account) -> AccountChange {
     AccountChange {
         id: account.id,
         version: account.version,
@@ -90,7 +95,7 @@ fn change(account: &Account) -> AccountChange {
 }
 
 /// Does the same so often at once, and returns what came of each.
-async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+pub(crate) async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     times: u8,
     what: impl Fn(u8) -> F,
 ) -> Vec<T> {
@@ -443,7 +448,7 @@ async fn a_reset_takes_everything_that_lets_in(fresh: &Fresh) {
         .await
         .unwrap();
     let now = store.account(mo.id).await.unwrap();
-    assert!(now.password.is_none() && !now.has_factor, "{now:?}");
+    assert!(now.password.is_none() && !now.has_factor(), "{now:?}");
     assert!(!store.session(id).await.unwrap().unwrap().is_alive(NOW));
     assert_eq!(store.recovery_codes_left(mo.id).await.unwrap(), 0);
     assert_eq!(store.invited(&digest(200), NOW).await.unwrap().id, mo.id);

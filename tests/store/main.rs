@@ -14,6 +14,7 @@ mod loading;
 mod once;
 mod opening;
 mod operators;
+mod passkeys;
 mod people;
 mod postgres_away;
 mod reports;

@@ -31,7 +31,7 @@ const drain = new Drain(steer);
 new Search(server, wrong);
 const login = new Login(server, entered);
 const accounts = new Accounts(server, wrong);
-new Own(server, wrong, askWho);
+const own = new Own(server, wrong, askWho);
 
 const bans = new Bans(server, wrong);
 const audit = new Audit(server, wrong);
@@ -146,6 +146,7 @@ async function look() {
     // Whoever is in without an account can't have made the first one here: they would be out at once, and the link gone.
     const isAdmin = server.isLoggedIn && me.role === "admin";
     if (isAdmin) await accounts.lookAgain();
+    if (server.isLoggedIn) await own.lookAgain();
     show(byId("accounts"), isAdmin);
     show(byId("own"), server.isLoggedIn);
   });

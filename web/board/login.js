@@ -1,6 +1,7 @@
 // Logging in: name and password, a second factor, enrolling one, taking an account by an invitation.
 
 import { byId, element, say, show } from "./dom.js";
+import { NoPasskey, makePasskey, showPasskey } from "./passkeys.js";
 import { Refused } from "./server.js";
 
 const STEPS = ["login-name", "login-factor", "login-enrol", "login-codes", "login-invitation"];
@@ -9,6 +10,7 @@ const STEPS = ["login-name", "login-factor", "login-enrol", "login-codes", "logi
 const INVITATION = "#invitation=";
 
 function sentence(error) {
+  if (error instanceof NoPasskey) return error.message;
   if (!(error instanceof Refused)) return "The server can’t be reached.";
   const { message } = error;
   return `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
@@ -25,7 +27,9 @@ export class Login {
     this.entered = entered;
     this.#on("login-form", "login-error", () => this.#name());
     this.#on("factor-form", "factor-error", () => this.#factor());
+    this.#on("factor-passkey-form", "factor-passkey-error", () => this.#passkey());
     this.#on("enrol-form", "enrol-error", () => this.#enrol());
+    this.#on("enrol-passkey-form", "enrol-passkey-error", () => this.#enrolPasskey());
     this.#on("invitation-form", "invitation-error", () => this.#take());
     this.#on("token-form", "token-error", async () => {
       this.server.useToken(byId("token").value.trim());
@@ -87,10 +91,23 @@ export class Login {
     byId("password").value = "";
     if (answer.step === "factor") {
       this.#factorToken = answer.factor_token;
-      this.#step("login-factor", "factor-code");
+      this.#askForFactor(answer.factors);
       return;
     }
     await this.#in(answer);
+  }
+
+  #askForFactor(factors) {
+    const [hasCodes, hasPasskey] = [factors.includes("totp"), factors.includes("passkey")];
+    show(byId("factor-passkey-form"), hasPasskey);
+    say(byId("factor-label"), hasCodes ? "The six digits of your authenticator, or a recovery code" : "Or a recovery code");
+    this.#step("login-factor", hasPasskey ? "factor-passkey" : "factor-code");
+  }
+
+  async #passkey() {
+    const factor_token = this.#factorToken;
+    const credential = await showPasskey(await this.server.post("/api/v1/login/passkey/begin", { factor_token }));
+    await this.#in(await this.server.logIn("/api/v1/login/passkey", { factor_token, credential }));
   }
 
   async #factor() {
@@ -102,8 +119,8 @@ export class Login {
 
   async #in({ account }) {
     const password = this.#password;
-    this.#password = "";
     if (!account.must_enrol) {
+      this.#password = "";
       this.entered();
       return;
     }
@@ -117,6 +134,20 @@ export class Login {
     const code = byId("enrol-code").value.trim();
     byId("enrol-code").value = "";
     const { recovery_codes } = await this.server.post("/api/v1/me/factor/confirm", { code });
+    this.#enrolled(recovery_codes);
+  }
+
+  async #enrolPasskey() {
+    const begun = await this.server.post("/api/v1/me/passkeys", { password: this.#password });
+    const credential = await makePasskey(begun);
+    const name = byId("enrol-passkey-name").value.trim();
+    const { recovery_codes } = await this.server.post("/api/v1/me/passkeys/confirm", { name, credential });
+    byId("enrol-passkey-name").value = "";
+    this.#enrolled(recovery_codes);
+  }
+
+  #enrolled(recovery_codes) {
+    this.#password = "";
     byId("enrol-secret").textContent = "";
     byId("enrol-uri").removeAttribute("href");
     byId("codes").replaceChildren(...recovery_codes.map((code) => element("li", {}, element("code", {}, code))));

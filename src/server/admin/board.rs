@@ -24,6 +24,7 @@ static FILES: Files = files! {
     "/login.js": JAVASCRIPT from "web/board/login.js",
     "/map.js": JAVASCRIPT from "web/board/map.js",
     "/own.js": JAVASCRIPT from "web/board/own.js",
+    "/passkeys.js": JAVASCRIPT from "web/board/passkeys.js",
     "/plots.js": JAVASCRIPT from "web/board/plots.js",
     "/reports.js": JAVASCRIPT from "web/board/reports.js",
     "/search.js": JAVASCRIPT from "web/board/search.js",

@@ -251,7 +251,7 @@ impl Objection {
             Self::Role => (StatusCode::FORBIDDEN, "your role may not do this"),
             Self::MustEnrol => (
                 StatusCode::FORBIDDEN,
-                "your role takes a second factor: enrol one first, by POST /api/v1/me/factor",
+                "your role takes a second factor: enrol one first, by POST /api/v1/me/factor or /api/v1/me/passkeys",
             ),
             Self::NotJson => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

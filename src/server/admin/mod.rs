@@ -32,7 +32,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use office::{Office, Peer};
+use office::{Office, Passkeys, Peer};
 use problem::Problem;
 use rules::Rules;
 use std::io;
@@ -50,8 +50,8 @@ pub(super) use guard::Guard;
 /// Operators and their probes are few, but a browser takes six.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The longest body of a request, in bytes.
-const BODY_MAX_BYTES: usize = 4096;
+/// The longest body of a request, in bytes: a passkey that was just made, with room for the longest id.
+const BODY_MAX_BYTES: usize = 8192;
 
 /// How long the other side may take nothing of what it is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -137,12 +137,7 @@ impl Lodge {
 /// Serves, and counts for the board, for as long as it is polled.
 pub(super) async fn serve(lodge: Lodge, shared: Arc<Shared>) {
     let head_timeout = seconds(shared.config().limits.request_head_s);
-    let hashes_at_once = shared.config().admin.hashes_at_once;
-    let office = shared.store.as_ref().map(|writer| {
-        let store = writer.store().clone();
-        let logins = Arc::clone(&shared.rules.metrics.logins);
-        Arc::new(Office::new(store, hashes_at_once, logins))
-    });
+    let office = office(&lodge, &shared);
     if let Some(office) = &office {
         // So that operators can look while the store is away, whenever that begins.
         let _ = office.accounts().await;
@@ -155,6 +150,16 @@ pub(super) async fn serve(lodge: Lodge, shared: Arc<Shared>) {
     let desk = Arc::new(api::Desk::new(shared, office));
     let router = router(Arc::clone(&desk), gate);
     tokio::join!(desk.count(), accept(&lodge.listener, &router, head_timeout));
+}
+
+/// Who knows the accounts; nobody without a store.
+fn office(lodge: &Lodge, shared: &Shared) -> Option<Arc<Office>> {
+    let store = shared.store.as_ref()?.store().clone();
+    let admin = &shared.config().admin;
+    let passkeys = Passkeys::of(admin.origin.as_deref(), lodge.local_addr().ok());
+    let logins = Arc::clone(&shared.rules.metrics.logins);
+    let office = Office::new(store, admin.hashes_at_once, logins, passkeys);
+    Some(Arc::new(office))
 }
 
 async fn accept(listener: &TcpListener, router: &Router, head_timeout: Duration) {

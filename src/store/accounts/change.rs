@@ -147,7 +147,7 @@ impl Store {
         Ok(account)
     }
 
-    /// Takes from an account its password, its second factor and its sessions, and invites its owner anew (ASVS 6.4.6:
+    /// Takes from an account its password, its second factors and its sessions, and invites its owner anew (ASVS 6.4.6:
     /// nobody chooses a password for somebody else). A disabled one is enabled by it.
     ///
     /// # Errors
@@ -185,6 +185,7 @@ impl Store {
         for statement in [
             sql::DROP_FACTOR,
             sql::DROP_FACTOR_ENROLLING,
+            sql::DROP_PASSKEYS,
             sql::DROP_RECOVERY_CODES,
         ] {
             let connection: &mut AnyConnection = &mut tx;

@@ -238,13 +238,17 @@ impl Store {
     }
 }
 
-async fn run(tx: &mut Tx, statement: &'static str, id: i64) -> Result<(), StoreError> {
+pub(super) async fn run(tx: &mut Tx, statement: &'static str, id: i64) -> Result<(), StoreError> {
     let connection: &mut AnyConnection = tx;
     sqlx::query(statement).bind(id).execute(connection).await?;
     Ok(())
 }
 
-async fn replace_codes(tx: &mut Tx, account: i64, codes: &[Digest]) -> Result<(), StoreError> {
+pub(super) async fn replace_codes(
+    tx: &mut Tx,
+    account: i64,
+    codes: &[Digest],
+) -> Result<(), StoreError> {
     run(tx, sql::DROP_RECOVERY_CODES, account).await?;
     for code in codes {
         let connection: &mut AnyConnection = tx;

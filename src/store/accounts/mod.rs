@@ -1,7 +1,7 @@
 //! Accounts of people who look after the server: who they are, and what they prove it with.
 //!
-//! Kept of each is a name, a role, the hash of a password, the secret of a second factor, and when their sessions
-//! began. Digests stand for what only its holder knows. An account is never deleted, so that the audit log goes on
+//! Kept of each is a name, a role, the hash of a password, the secret of a second factor, passkeys, and when their
+//! sessions began. Digests stand for what only its holder knows. An account is never deleted, so that the audit log goes on
 //! saying who did what; a disabled one lets nobody in.
 //!
 //! Which of two changes at the same time goes through is said beside each transaction.
@@ -9,6 +9,7 @@
 mod change;
 mod factors;
 mod invitations;
+mod passkeys;
 mod passwords;
 mod sessions;
 
@@ -26,6 +27,7 @@ use std::str::FromStr;
 pub use change::{AccountChange, MadeAccount, NewAccount};
 pub use factors::{Confirmed, KeptFactor};
 pub use invitations::Invitation;
+pub use passkeys::{AddedPasskey, KeptPasskey, NewPasskey, UsedPasskey};
 pub use passwords::PasswordChange;
 pub use sessions::{NewSession, SessionRow, Turned};
 
@@ -40,8 +42,10 @@ pub struct Account {
     pub role: Role,
     /// The hash of its password; none until an invitation was taken.
     pub password: Option<Private<String>>,
-    /// Whether it has a second factor that is in use.
-    pub has_factor: bool,
+    /// Whether an authenticator shows codes for it.
+    pub has_totp: bool,
+    /// Whether it has passkeys.
+    pub has_passkey: bool,
     /// Since when there is it.
     pub created_at_ms: i64,
     /// Since when it lets nobody in.
@@ -75,17 +79,23 @@ impl By<'_> {
 impl Account {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let row = Read(row);
-        let factors: i64 = row.get("factors")?;
+        let (totps, passkeys): (i64, i64) = (row.get("totps")?, row.get("passkeys")?);
         Ok(Self {
             id: row.get("id")?,
             name: word(row, "name")?,
             role: word(row, "role")?,
             password: row.private("password")?,
-            has_factor: factors > 0,
+            has_totp: totps > 0,
+            has_passkey: passkeys > 0,
             created_at_ms: row.get("created_at_ms")?,
             disabled_at_ms: row.get("disabled_at_ms")?,
             version: row.get("version")?,
         })
+    }
+
+    /// Whether it has a second factor that is in use, of either kind.
+    pub fn has_factor(&self) -> bool {
+        self.has_totp || self.has_passkey
     }
 
     /// Whether it lets nobody in.

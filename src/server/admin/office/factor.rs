@@ -3,18 +3,20 @@
 use super::super::api::Desk;
 use super::super::caller::{Caller, Who};
 use super::super::problem::{Body, Problem};
+use super::passkeys::Asked;
 use super::{Guessed, Hidden, Office, by, now_ms};
 use crate::accounts::opaque::Digest;
 use crate::accounts::recovery::RecoveryCode;
 use crate::accounts::totp::Secret;
 use crate::private::Private;
-use crate::store::Confirmed;
+use crate::store::{Account, Confirmed};
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
+use webauthn_rs::prelude::PublicKeyCredential;
 
 /// How long enrolling may take, in ms.
 const ENROLLING_MS: i64 = 15 * 60 * 1000;
@@ -25,9 +27,33 @@ const ENROLLING_MS: i64 = 15 * 60 * 1000;
 pub(super) struct Again {
     /// One's password.
     password: Hidden,
-    /// A code of the factor that is in use, or a recovery code; needed if there is one in use.
+    /// A code of the authenticator, or a recovery code; this or a passkey is needed if there is a second factor in use.
     #[serde(default)]
     code: Option<Hidden>,
+    /// A passkey, as `POST /api/v1/me/passkeys/ask` has asked for it: what `navigator.credentials.get()` returned, by
+    /// its `toJSON()`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    passkey: Option<PublicKeyCredential>,
+}
+
+/// A kind of second factor.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FactorKind {
+    /// Codes of an authenticator (RFC 6238).
+    Totp,
+    /// Passkeys (Web Authentication).
+    Passkey,
+}
+
+impl FactorKind {
+    /// Those of an account.
+    pub(super) fn of(account: &Account) -> Vec<Self> {
+        let totp = account.has_totp.then_some(Self::Totp);
+        let passkey = account.has_passkey.then_some(Self::Passkey);
+        totp.into_iter().chain(passkey).collect()
+    }
 }
 
 /// What an authenticator must know.
@@ -57,7 +83,8 @@ pub(super) struct RecoveryCodes {
 
 /// Begin to enrol a second factor: TOTP (RFC 6238), for any authenticator.
 ///
-/// It is in use when a code of it was shown. The one before it, if there is one, stays in use until then.
+/// It is in use when a code of it was shown. The one before it, if there is one, stays in use until then. Passkeys stay
+/// beside it.
 #[utoipa::path(post, path = "/api/v1/me/factor", tag = "accounts", request_body = Again,
     extensions(("x-permission" = json!("enrol"))),
     responses(
@@ -148,7 +175,7 @@ pub(super) async fn renew_codes(
 ) -> Result<Json<RecoveryCodes>, Problem> {
     let office = desk.office()?;
     let who = caller.who()?;
-    if office.store.factor(who.account).await?.is_none() {
+    if !office.store.account(who.account).await?.has_factor() {
         let message = "there is no second factor that could be lost";
         return Err(Problem::new(StatusCode::CONFLICT, message));
     }
@@ -161,27 +188,38 @@ pub(super) async fn renew_codes(
     Ok(Json(codes))
 }
 
+impl RecoveryCodes {
+    pub(super) fn into_words(self) -> Vec<String> {
+        self.recovery_codes
+    }
+}
+
 impl Office {
-    fn draw_codes(&self) -> (RecoveryCodes, Vec<Digest>) {
+    pub(super) fn draw_codes(&self) -> (RecoveryCodes, Vec<Digest>) {
         let codes = RecoveryCode::draw_all(&mut *self.random.lock());
         let digests = codes.iter().map(RecoveryCode::digest).collect();
         let recovery_codes = codes.iter().map(RecoveryCode::to_words).collect();
         (RecoveryCodes { recovery_codes }, digests)
     }
 
-    /// Whether it is still the one who logged in: by the password, and the factor that is in use if there is one.
-    async fn confirm(&self, who: &Who, again: Again) -> Result<(), Problem> {
+    /// Whether it is still the one who logged in: by the password, and a factor that is in use if there is one.
+    pub(super) async fn confirm(&self, who: &Who, again: Again) -> Result<(), Problem> {
         self.confirm_password(who, again.password.0).await?;
         let account = self.store.account(who.account).await?;
-        if !account.has_factor {
+        if !account.has_factor() {
             return Ok(());
         }
-        let Some(Hidden(code)) = again.code else {
-            let message =
-                "there is a second factor in use: show a code of it as well, or a recovery code";
-            return Err(Problem::new(StatusCode::FORBIDDEN, message));
+        let checked = match (again.code, again.passkey) {
+            (Some(Hidden(code)), _) => self.check_code(&account, &code).await,
+            (None, Some(passkey)) => {
+                let asked = Asked::Again(who.session);
+                self.check_passkey(&account, asked, &passkey).await
+            }
+            (None, None) => {
+                let message = "there is a second factor in use: show a code of it as well, a passkey, or a recovery code";
+                return Err(Problem::new(StatusCode::FORBIDDEN, message));
+            }
         };
-        let checked = self.check_code(&account, &code).await;
         checked.map_err(Problem::into_forbidden)
     }
 

@@ -4,6 +4,7 @@ use super::super::api::Desk;
 use super::super::caller::{Caller, actor};
 use super::super::problem::{Body, Problem};
 use super::cookie::Jar;
+use super::factor::FactorKind;
 use super::me::Me;
 use super::proof::{refused_code, wrong_password};
 use super::{Hidden, Office, Peer, by, now_ms};
@@ -59,10 +60,12 @@ pub(super) struct Refresh {
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub(super) enum LoggedIn {
-    /// A code of the second factor is to follow.
+    /// A second factor is to follow: a code, or a passkey.
     Factor {
-        /// To show with the code.
+        /// To show with it.
         factor_token: String,
+        /// Which there are. A recovery code is taken in the place of any.
+        factors: Vec<FactorKind>,
         /// For how long that can be done.
         expires_in_s: i64,
     },
@@ -127,12 +130,13 @@ pub(super) async fn login(
         .check_password(login.name, login.password.0, peer)
         .await?;
     let kept = account.password.clone().ok_or_else(wrong_password)?;
-    if account.has_factor {
+    if account.has_factor() {
         let step = FirstStep::new(account.id, &kept);
         let factor_token = office.signing.sign_factor(&step, now_ms()).await?;
         office.logins.ended(Outcome::Factor);
         let answer = LoggedIn::Factor {
             factor_token,
+            factors: FactorKind::of(&account),
             expires_in_s: FACTOR_S,
         };
         return Ok(Json(answer).into_response());
@@ -160,17 +164,7 @@ pub(super) async fn login_factor(
     Body(login): Body<LoginFactor>,
 ) -> Result<Response, Problem> {
     let office = desk.office()?;
-    let step = office
-        .signing
-        .check_factor(&login.factor_token, now_ms())
-        .await?;
-    let step = step.map_err(|_| begin_again())?;
-    let account = office.store.account(step.account).await?;
-    let kept = account.password.clone().ok_or_else(begin_again)?;
-    // Another password, or no factor any more: what was shown in the first step says nothing now.
-    if FirstStep::new(account.id, &kept) != step || account.is_disabled() || !account.has_factor {
-        return Err(begin_again());
-    }
+    let (account, kept) = office.after_password(&login.factor_token).await?;
     let checked = office.check_code(&account, &login.code.0).await;
     if let Some(outcome) = checked.as_ref().err().and_then(refused_code) {
         office.logins.ended(outcome);
@@ -284,8 +278,25 @@ impl Office {
             .await
     }
 
+    /// Whose password was shown in the first step, and what is kept of it.
+    pub(super) async fn after_password(
+        &self,
+        factor_token: &str,
+    ) -> Result<(Account, Private<String>), Problem> {
+        let step = self.signing.check_factor(factor_token, now_ms()).await?;
+        let step = step.map_err(|_| begin_again())?;
+        let account = self.store.account(step.account).await?;
+        let kept = account.password.clone().ok_or_else(begin_again)?;
+        // Another password, or no factor any more: what was shown in the first step says nothing now.
+        let is_as_then = FirstStep::new(account.id, &kept) == step;
+        if !is_as_then || account.is_disabled() || !account.has_factor() {
+            return Err(begin_again());
+        }
+        Ok((account, kept))
+    }
+
     /// Begins a session of somebody who has shown all they have.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         account: &Account,
         password: Private<String>,

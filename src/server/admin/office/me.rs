@@ -3,6 +3,7 @@
 use super::super::api::Desk;
 use super::super::caller::Caller;
 use super::super::problem::{Body, Problem};
+use super::factor::FactorKind;
 use super::{Hidden, by, now_ms};
 use crate::accounts::password::Password;
 use crate::accounts::{Role, refresh};
@@ -27,6 +28,8 @@ pub(super) struct Me {
     must_enrol: bool,
     /// When the session ends unless it is refreshed, in ms since the Unix epoch; `null` if it is none.
     session_ends_at_ms: Option<i64>,
+    /// Which second factors are in use; `null` where that was not asked for.
+    factors: Option<Vec<FactorKind>>,
     /// How many recovery codes are left; `null` where that was not asked for.
     recovery_codes: Option<i64>,
 }
@@ -68,6 +71,7 @@ impl Me {
             role: role.as_str(),
             must_enrol,
             session_ends_at_ms: Some(ends_at_ms),
+            factors: None,
             recovery_codes: None,
         }
     }
@@ -87,6 +91,7 @@ pub(super) async fn me(
             role: Role::Admin.as_str(),
             must_enrol: false,
             session_ends_at_ms: None,
+            factors: None,
             recovery_codes: None,
         }));
     };
@@ -94,12 +99,14 @@ pub(super) async fn me(
     let session = office.store.session(who.session).await?;
     let ends_at_ms =
         session.map(|session| refresh::ends_ms(session.began_at_ms, session.refreshed_at_ms));
+    let account = office.store.account(who.account).await?;
     let recovery_codes = office.store.recovery_codes_left(who.account).await?;
     Ok(Json(Me {
         name: Some(who.name.as_str().to_owned()),
         role: who.role.as_str(),
         must_enrol: caller.must_enrol(),
         session_ends_at_ms: ends_at_ms,
+        factors: Some(FactorKind::of(&account)),
         recovery_codes: Some(recovery_codes),
     }))
 }

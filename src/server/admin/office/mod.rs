@@ -1,13 +1,16 @@
 //! Accounts of people who look after the server, over HTTP: logging in and out, one's own account, those of others.
 //!
 //! Decisions are those of the room `accounts`, rows those of the store. What is here is what lies between: the pool in
-//! which passwords are hashed, the keys that access tokens are signed with, cookies, bodies.
+//! which passwords are hashed, the keys that access tokens are signed with, what passkeys are asked, cookies, bodies.
 
 mod cookie;
 mod factor;
 mod invitations;
 mod login;
+mod login_passkey;
 mod me;
+mod own_passkeys;
+mod passkeys;
 mod people;
 mod pool;
 mod proof;
@@ -38,6 +41,8 @@ use std::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(super) use passkeys::Passkeys;
+
 /// How long an invitation is good, in ms: a weekend (ASVS 6.4.1).
 const INVITATION_MS: i64 = 3 * 24 * 3600 * 1000;
 
@@ -48,6 +53,7 @@ pub(super) struct Office {
     signing: Signing,
     pool: HashPool,
     logins: Arc<Logins>,
+    passkeys: Passkeys,
     random: Arc<Mutex<StdRng>>,
     by_password: Mutex<Lockout<(AccountName, Private<IpNet>)>>,
     by_account: Mutex<Lockout<(i64, Guessed)>>,
@@ -61,7 +67,7 @@ pub(super) struct Office {
 enum Guessed {
     /// The password, within a session.
     Password,
-    /// A code, after the password.
+    /// A code or a passkey, after the password.
     Code,
 }
 
@@ -86,7 +92,12 @@ impl Peer {
 }
 
 impl Office {
-    pub(super) fn new(store: Store, hashes_at_once: u32, logins: Arc<Logins>) -> Self {
+    pub(super) fn new(
+        store: Store,
+        hashes_at_once: u32,
+        logins: Arc<Logins>,
+        passkeys: Passkeys,
+    ) -> Self {
         let random = StdRng::try_from_rng(&mut SysRng)
             .expect("an operating system without randomness can't run a server");
         let random = Arc::new(Mutex::new(random));
@@ -95,6 +106,7 @@ impl Office {
             store,
             pool: HashPool::new(hashes_at_once, Arc::clone(&logins)),
             logins,
+            passkeys,
             random,
             by_password: Mutex::default(),
             by_account: Mutex::default(),
@@ -176,6 +188,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<super::api::Desk>> {
     OpenApiRouter::new()
         .routes(routes!(login::login))
         .routes(routes!(login::login_factor))
+        .routes(routes!(login_passkey::begin_login_passkey))
+        .routes(routes!(login_passkey::login_passkey))
         .routes(routes!(login::refresh))
         .routes(routes!(login::logout))
         .routes(routes!(login::logout_everywhere))
@@ -186,6 +200,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<super::api::Desk>> {
         .routes(routes!(factor::begin_factor))
         .routes(routes!(factor::confirm_factor))
         .routes(routes!(factor::renew_codes))
+        .routes(routes!(own_passkeys::passkeys, own_passkeys::begin_passkey))
+        .routes(routes!(own_passkeys::confirm_passkey))
+        .routes(routes!(own_passkeys::ask_for_passkey))
+        .routes(routes!(own_passkeys::remove_passkey))
         .routes(routes!(people::accounts, people::create))
         .routes(routes!(people::account, people::change))
         .routes(routes!(people::reset))

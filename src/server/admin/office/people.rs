@@ -114,7 +114,7 @@ impl From<Account> for AccountShown {
             name: account.name.as_str().to_owned(),
             role: account.role.as_str(),
             state,
-            has_factor: account.has_factor,
+            has_factor: account.has_factor(),
             created_at_ms: account.created_at_ms,
             version: account.version,
         }
@@ -273,7 +273,7 @@ pub(super) async fn change(
     Ok(with_tag(account.version, AccountShown::from(account)))
 }
 
-/// Take from an account its password, its second factor and its sessions, and invite its owner anew.
+/// Take from an account its password, its second factors and its sessions, and invite its owner anew.
 ///
 /// For whoever has lost them. A disabled account is enabled by it.
 #[utoipa::path(post, path = "/api/v1/accounts/{id}/reset", tag = "accounts",

@@ -87,7 +87,7 @@ impl HashPool {
 
     fn place_for(&self, range: Private<IpNet>) -> Option<FromRange> {
         let mut all = self.from_ranges.lock();
-        let count = all.entry(range.clone()).or_insert(0);
+        let count = all.entry(range).or_insert(0);
         if *count == WAITING_FROM_RANGE {
             return None;
         }
@@ -185,8 +185,8 @@ mod tests {
         let mut storm = tokio::task::JoinSet::new();
         for _ in 0..3 * WAITING_FOR_EACH {
             let (pool, gate) = (Arc::clone(&pool), Arc::clone(&gate));
-            let (range, work) = (there.clone(), move || gate.lock().recv());
-            storm.spawn(async move { pool.run_for(range, work).await.is_ok() });
+            let work = move || gate.lock().recv();
+            storm.spawn(async move { pool.run_for(there, work).await.is_ok() });
         }
         for _ in 0..3 * WAITING_FOR_EACH - WAITING_FROM_RANGE {
             assert!(!storm.join_next().await.unwrap().unwrap());

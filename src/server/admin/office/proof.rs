@@ -131,7 +131,7 @@ impl Office {
         Ok(verdict != Verdict::Wrong)
     }
 
-    /// Takes a code of the account's second factor, or a recovery code, as used.
+    /// Takes a code of the account's authenticator, or a recovery code, as used.
     pub(super) async fn check_code(&self, account: &Account, code: &str) -> Result<(), Problem> {
         let key = (account.id, Guessed::Code);
         let using = self.use_code(account, code);

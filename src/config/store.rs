@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// For how long bans that have ended are kept at least: an hour.
+const BANS_MIN_MS: i64 = 3_600_000;
+
 /// Where what must outlast the process is kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,7 +122,8 @@ impl Store {
         let reports_ms = days(self.keep_reports_days);
         Retention {
             reports_ms,
-            bans_ms: days(self.keep_bans_days),
+            // Other servers on the same store must have seen that a ban has ended.
+            bans_ms: days(self.keep_bans_days).max(BANS_MIN_MS),
             audit_ms: days(self.keep_audit_days),
             calls_ms: webhook.keep_ms().min(reports_ms),
         }

@@ -12,6 +12,7 @@ use super::hub::{ChatSeat, Held, Hub};
 use super::limits::{Conduct, Deed, Limit, Network, SessionLimits};
 use super::metrics::{Metrics, Obituaries};
 use super::outbox::{Outbox, Taken};
+use super::safety::Banned;
 use super::text::{self, NOT_UTF8};
 use crate::config::{Config, seconds};
 use crate::conversation::ConversationError;
@@ -403,12 +404,20 @@ impl<S> Connection<S> {
                     Err(end) => return Some(end),
                 }
             }
+            Request::Lobby(command @ Command::Next) => match self.expelled() {
+                Some(end) => return Some(end),
+                None => self.command(command, id),
+            },
             Request::Lobby(command) => self.command(command, id),
             Request::Say { text } => self.say(id, &text),
             Request::Acknowledge { seq } => self.in_chat("ack", id, |seat| seat.acknowledge(seq)),
             Request::Typing { on } => self.in_chat("typing", id, |seat| seat.typing(on)),
             Request::Resume { token, seen } if is_first => {
-                self.rules.hub.resume(&self.outbox, token, seen, id)
+                let outcome = self.rules.hub.resume(&self.outbox, token, seen, id);
+                match self.expelled() {
+                    Some(end) if outcome.is_ok() => return Some(end),
+                    _ => outcome,
+                }
             }
             Request::Resume { .. } => {
                 let message = "`resume` is possible only as the first message on a connection";
@@ -460,15 +469,24 @@ impl<S> Connection<S> {
     /// How the connection ends, if they may not be here.
     fn introduce(&mut self, pass: Option<&str>) -> Result<Result<(), u64>, End> {
         let Rules { hub, .. } = &*self.rules;
-        let is_new = hub.introduce(&self.outbox, pass).map_err(|banned| {
-            hub.refusals.refuse(Limit::Bans);
-            End::ByServer(self.outbox.hang_up_banned(&banned.sentence))
-        })?;
+        let introduced = hub.introduce(&self.outbox, pass);
+        let is_new = introduced.map_err(|banned| self.hang_up_banned(&banned))?;
         Ok(if is_new {
             self.deed(Deed::Join)
         } else {
             Ok(())
         })
+    }
+
+    /// How the connection ends, if whoever is on it may not be here by now: they may have come back from elsewhere.
+    fn expelled(&self) -> Option<End> {
+        let banned = self.rules.hub.banned(&self.outbox)?;
+        Some(self.hang_up_banned(&banned))
+    }
+
+    fn hang_up_banned(&self, banned: &Banned) -> End {
+        self.rules.hub.refusals.refuse(Limit::Bans);
+        End::ByServer(self.outbox.hang_up_banned(&banned.sentence))
     }
 
     fn command(&self, command: Command, id: Option<MessageId>) -> Result<(), WireError> {

@@ -199,6 +199,28 @@ impl Store {
         Ok(ban)
     }
 
+    /// Which measures one actor has taken about somebody since a moment, those included that have ended since.
+    ///
+    /// # Errors
+    /// [`StoreError::Away`].
+    pub async fn measures_by(
+        &self,
+        actor: &str,
+        subject: Subject,
+        since_ms: i64,
+    ) -> Result<Vec<Measure>, StoreError> {
+        let query = sqlx::query_scalar(sql::MEASURES_BY).bind(subject.to_vec());
+        let words: Vec<String> = query
+            .bind(actor)
+            .bind(since_ms)
+            .fetch_all(self.pool())
+            .await?;
+        let read = |word: &String| {
+            Measure::from_word(word).ok_or_else(|| StoreError::odd("measure", word))
+        };
+        words.iter().map(read).collect()
+    }
+
     /// Bans from the newest backwards.
     ///
     /// # Errors

@@ -25,7 +25,8 @@ const WORD_MAX_BYTES: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReport {
     /// Who reports what, as text that is the same when the same is reported again, such as the session's and the
-    /// chat's ids together. Of reports that are alike in it only the first is kept.
+    /// chat's ids together. Reports that are alike in it are kept as one: as long as nobody has decided, the last reason and
+    /// note count, and the first evidence.
     pub once: String,
     /// When.
     pub at_ms: i64,
@@ -390,6 +391,13 @@ pub(super) async fn add(tx: &mut Tx, new: &NewReport) -> Result<Added, StoreErro
         .fetch_optional(&mut *connection)
         .await?;
     let Some(id) = id else {
+        sqlx::query(sql::COMPLETE_REPORT)
+            .bind(&new.once)
+            .bind(&new.reason)
+            .bind(new.note.as_deref())
+            .bind(new.evidence.as_deref())
+            .execute(&mut *connection)
+            .await?;
         let query = sqlx::query_scalar(sql::REPORT_MADE_ONCE).bind(&new.once);
         return Ok(Added {
             id: query.fetch_one(connection).await?,

@@ -71,6 +71,11 @@ statements! {
          reported_network, evidence, weight, state, version) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'open', 1) \
          ON CONFLICT (once) DO NOTHING RETURNING id";
+    /// Whoever says more of the same while nobody has decided has it added.
+    COMPLETE_REPORT = "UPDATE reports SET reason = $2, note = COALESCE(CAST($3 AS TEXT), note), \
+         evidence = COALESCE(evidence, CAST($4 AS TEXT)), version = version + 1 \
+         WHERE once = $1 AND state = 'open' AND (reason <> $2 OR (CAST($3 AS TEXT) IS NOT NULL AND COALESCE(note, '') <> $3) \
+         OR (CAST($4 AS TEXT) IS NOT NULL AND evidence IS NULL))";
     REPORT_MADE_ONCE = "SELECT id FROM reports WHERE once = $1";
     REPORT = concat!("SELECT ", report_columns!(), " FROM reports WHERE id = $1");
     REPORT_VERSION = "SELECT version FROM reports WHERE id = $1";
@@ -143,6 +148,7 @@ statements! {
     AUDIT_OF_ACTOR = "SELECT id, at_ms, actor, action, target, detail FROM audit \
          WHERE actor = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 
+    MEASURES_BY = "SELECT DISTINCT measure FROM bans WHERE subject = $1 AND created_by = $2 AND created_at_ms >= $3";
     KEYS = "SELECT id, purpose, secret, created_at_ms, retired_at_ms FROM signing_keys \
          WHERE purpose = $1 ORDER BY id DESC";
     KEY_NEWEST = "SELECT id, purpose, secret, created_at_ms, retired_at_ms FROM signing_keys \

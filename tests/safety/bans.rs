@@ -1,6 +1,6 @@
 //! Bans: by pass, by address range, and both together.
 
-use crate::common::{Classic, V1, join, with};
+use crate::common::{Classic, Request, V1, join, resume, with};
 use crate::{House, PARIS, now_ms, until};
 use serde_json::json;
 use whisperchat::private::Private;
@@ -149,4 +149,27 @@ async fn a_guest_banned_from_one_range_may_come_from_another() {
         client.next_or_closed().await.is_none().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_is_banned_from_a_range_can_not_come_back_by_way_of_another() {
+    let behind = ("security.trusted_proxies", r#"["127.0.0.0/8"]"#);
+    let house = House::start(&[behind]).await;
+    let (mut ann, mut bob, _, chat) = house.pair().await;
+    let subject = house.reported(&mut ann, &chat).await;
+    let of_ann = house.reported(&mut bob, &chat).await;
+    house.ban(Some(subject), Some("203.0.113.0/24")).await;
+    let token = bob.lose().await;
+    ann.expect("partner_away").await;
+    // Taken up after the other, so by then that one is in force.
+    house.ban(Some(of_ann), None).await;
+    assert_told_why(ann.expect_close().await);
+    let upgrade = Request::upgrade("/v1/ws")
+        .with("Sec-WebSocket-Protocol", "whisperchat.v1.json")
+        .with("X-Forwarded-For", "203.0.113.9");
+    let (response, mut raw) = upgrade.send(&house.server).await;
+    assert_eq!(response.status, 101);
+    raw.expect("welcome").await;
+    raw.send_text(&resume(&token, 0).to_string()).await;
+    assert_eq!(raw.expect_close().await, 4000);
 }

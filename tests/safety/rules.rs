@@ -155,3 +155,39 @@ async fn a_dry_run_only_says_what_would_have_been_done() {
         tokio::join!(bob.expect("matched"), eve.expect("matched"));
     }
 }
+
+#[tokio::test]
+async fn a_measure_that_was_lifted_is_not_taken_again_by_the_next_report() {
+    let house = house(&[
+        ("moderation.ban_at", "0"),
+        ("moderation.apart_at", TWO_REPORTS),
+    ])
+    .await;
+    let (mut bob, _) = reported_by_two(&house).await;
+    bob.expect("partner_left").await;
+    let filter = BanFilter::default();
+    let bans = async || house.store.bans(&filter, None, 10).await.unwrap().rows;
+    let made = until("a measure", async || bans().await.pop()).await;
+    assert!(made.report.is_some(), "the report that led to it stays");
+    let lifted = house
+        .store
+        .lift_ban(made.id, made.version, "test", made.created_at_ms);
+    lifted.await.unwrap();
+    // A third, and another for whom it is the second, whose measure is taken after it.
+    bob.ask(json!({"type": "next"}), "waiting").await;
+    let (mut eve, _) = house.guest(None).await;
+    let matched = eve.arrived().await.expect("they meet");
+    bob.expect("matched").await;
+    report(&mut eve, &matched["chat"]).await;
+    bob.close().await;
+    eve.close().await;
+    let (mut other, _) = reported_by_two(&house).await;
+    other.expect("partner_left").await;
+    until("the other's measure", async || {
+        (bans().await.len() >= 2).then_some(())
+    })
+    .await;
+    let about = bans().await;
+    let about_bob = about.iter().filter(|ban| ban.subject == made.subject);
+    assert_eq!((about.len(), about_bob.count()), (2, 1));
+}

@@ -15,6 +15,7 @@ on_both!(
     all_bans_in_force_are_read_page_by_page,
     servers_that_start_at_once_agree_on_one_key,
     a_key_that_is_retired_is_not_used_and_stays_until_its_time,
+    what_an_actor_has_done_about_somebody_of_late_is_known,
     servers_that_replace_a_key_at_once_leave_one_that_counts,
 );
 
@@ -167,6 +168,31 @@ async fn all_bans_in_force_are_read_page_by_page(fresh: &Fresh) {
         }
     }
     assert_eq!(read, made);
+}
+
+async fn what_an_actor_has_done_about_somebody_of_late_is_known(fresh: &Fresh) {
+    let store = open(fresh).await;
+    let of = |by: &str, measure, age_ms| {
+        let mut new = ban(ANN);
+        (new.measure, new.created_by) = (measure, by.to_owned());
+        new.created_at_ms = NOW - age_ms;
+        new
+    };
+    for new in [
+        of("rule", Measure::Slow, 0),
+        of("rule", Measure::Slow, 1),
+        of("rule", Measure::Ban, 100),
+        of("rule", Measure::Shadow, 101),
+        of("ann", Measure::Shadow, 0),
+    ] {
+        let made = store.add_ban(&new).await.unwrap();
+        let lifted = store.lift_ban(made.id, made.version, "ann", NOW).await;
+        lifted.unwrap();
+    }
+    let mut measures = store.measures_by("rule", ANN, NOW - 100).await.unwrap();
+    measures.sort_by_key(|measure| measure.word());
+    assert_eq!(measures, [Measure::Ban, Measure::Slow]);
+    assert_eq!(store.measures_by("rule", BOB, 0).await.unwrap(), []);
 }
 
 async fn servers_that_start_at_once_agree_on_one_key(fresh: &Fresh) {

@@ -11,6 +11,7 @@ on_both!(
     a_report_comes_back_as_it_was_made_even_after_a_restart,
     what_is_not_known_stays_unknown,
     the_same_report_made_again_is_kept_once,
+    who_says_more_of_the_same_has_it_added_until_it_is_decided,
     the_same_report_made_many_times_at_once_is_kept_once,
     pages_show_each_report_once_in_order_while_more_come,
     a_filter_shows_what_it_asks_for_and_nothing_else,
@@ -76,9 +77,38 @@ async fn the_same_report_made_again_is_kept_once(fresh: &Fresh) {
     assert_eq!((first.is_new, second.is_new), (true, false));
     let kept = all_reports(&store).await;
     assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].reason, "spam", "the first counts");
+    assert_eq!(kept[0].reason, "threat", "the last counts");
     let other = store.add_report(&report(2)).await.unwrap();
     assert_ne!(other.id, id);
+}
+
+async fn who_says_more_of_the_same_has_it_added_until_it_is_decided(fresh: &Fresh) {
+    let store = open(fresh).await;
+    let text = |text: &str| Some(Private::new(text.to_owned()));
+    let mut new = report(1);
+    (new.note, new.evidence) = (None, None);
+    let id = store.add_report(&new).await.unwrap().id;
+    // The same again changes nothing, and what is less takes nothing away.
+    let asked = [
+        (None, None, 1),
+        (text("a note"), None, 2),
+        (None, text("[1]"), 3),
+        (text("another"), text("[2]"), 4),
+        (None, None, 4),
+        (text("another"), None, 4),
+    ];
+    for (note, evidence, version) in asked {
+        (new.note, new.evidence) = (note, evidence);
+        assert_eq!(store.add_report(&new).await.unwrap().id, id);
+        assert_eq!(store.report(id).await.unwrap().version, version);
+    }
+    let kept = store.report(id).await.unwrap();
+    assert_eq!((kept.note, kept.evidence), (text("another"), text("[1]")));
+    store.decide_report(&decision(id, 4, "ann")).await.unwrap();
+    new.note = text("too late");
+    store.add_report(&new).await.unwrap();
+    let kept = store.report(id).await.unwrap();
+    assert_eq!((kept.note, kept.version), (text("another"), 5));
 }
 
 async fn the_same_report_made_many_times_at_once_is_kept_once(fresh: &Fresh) {

@@ -49,6 +49,16 @@ impl Hub {
         Ok(guest.owes_pass && guest.is_new(now_ms()))
     }
 
+    /// Whether whoever is on a connection may not be here.
+    pub(in crate::server) fn banned(&self, outbox: &Outbox) -> Option<Banned> {
+        let safety = self.safety.as_ref()?;
+        let guest = {
+            let floor = self.floor.lock();
+            floor.lines.get(outbox.session()?)?.guest
+        };
+        safety.banned(guest.as_ref(), outbox.network())
+    }
+
     /// Takes up a ban that was just made or changed here.
     pub(in crate::server) fn take_up(&self, ban: &Ban) {
         if let Some(safety) = &self.safety

@@ -18,6 +18,9 @@ use thin_vec::ThinVec;
 /// What is said to who is banned without a reason.
 const NO_REASON: &str = "You have been banned from this server.";
 
+/// For how long bans that have ended are remembered, so that what was read before they ended doesn't bring them back.
+const ENDED_MS: i64 = 600_000;
+
 /// All bans in force, and some that have ended since.
 #[derive(Default)]
 pub struct Bans(RwLock<Index>);
@@ -28,24 +31,35 @@ struct Index {
     by_subject: HashMap<Subject, ThinVec<Entry>>,
     /// Those about an address range alone, by the range's length and its first address. IPv4 and IPv6 apart.
     by_network: [BTreeMap<u8, HashMap<IpNet, ThinVec<Entry>>>; 2],
+    /// Those that have an end, by that and their number: whom they are about.
+    ending: BTreeMap<(i64, i64), About>,
     len: usize,
+}
+
+/// Whom a ban is about: by which it is found.
+#[derive(Clone, Copy)]
+struct About {
+    subject: Option<Subject>,
+    network: Option<IpNet>,
 }
 
 /// One ban, or a milder measure.
 #[derive(Clone)]
 struct Entry {
     id: i64,
+    /// Counts its changes, of which an earlier one must not undo a later one.
+    version: i64,
     measure: Measure,
     /// Where it holds; everywhere, if unset.
     network: Option<IpNet>,
-    /// `i64::MAX` if it has no end.
-    expires_at_ms: i64,
+    /// When it ends, or was lifted; `i64::MAX` if it has no end.
+    ends_at_ms: i64,
     sentence: Arc<str>,
 }
 
 impl Entry {
     fn is_in_force(&self, now_ms: i64) -> bool {
-        now_ms < self.expires_at_ms
+        now_ms < self.ends_at_ms
     }
 }
 
@@ -57,8 +71,8 @@ impl fmt::Debug for Bans {
 }
 
 impl Bans {
-    /// Takes up a ban as it is in the store: adds it, changes it, or takes it out if it is no longer in force. Returns whether it
-    /// is new here. Bans that this version doesn't understand are left out.
+    /// Takes up a ban as it is in the store, unless a later change of it was taken up before. Returns whether it is in force and
+    /// was not here. Bans that this version doesn't understand are left out.
     #[doc(hidden)]
     pub fn apply(&self, ban: &Ban, now_ms: i64) -> bool {
         let network = ban.network.as_deref().map(|text| text.parse::<IpNet>());
@@ -66,20 +80,52 @@ impl Bans {
             Ok(network) => network.map(|network| network.trunc()),
             Err(_) => return false,
         };
-        let entry = ban.is_in_force(now_ms).then(|| Entry {
+        let expires_at_ms = ban.expires_at_ms.unwrap_or(i64::MAX);
+        let entry = Entry {
             id: ban.id,
+            version: ban.version,
             measure: ban.measure,
             network,
-            expires_at_ms: ban.expires_at_ms.unwrap_or(i64::MAX),
+            ends_at_ms: ban.lifted_at_ms.unwrap_or(i64::MAX).min(expires_at_ms),
             sentence: sentence(ban),
-        });
+        };
+        let about = About {
+            subject: ban.subject,
+            network,
+        };
+        let is_in_force = entry.is_in_force(now_ms);
         let mut index = self.0.write();
-        let was_there = index.remove(ban.id, ban.subject, network);
-        let is_new = entry.is_some() && !was_there;
-        if let Some(entry) = entry {
-            index.insert(ban.subject, entry);
+        let before = index.remove(ban.id, about);
+        let was_in_force = before
+            .as_ref()
+            .is_some_and(|entry| entry.is_in_force(now_ms));
+        let is_later = |before: &Entry| before.version > entry.version;
+        match before.filter(is_later) {
+            Some(before) => {
+                index.insert(about, before);
+                return false;
+            }
+            None => index.insert(about, entry),
         }
-        is_new
+        is_in_force && !was_in_force
+    }
+
+    /// Forgets what has ended a while ago. O(log n) for each that is forgotten.
+    pub(super) fn forget_ended(&self, now_ms: i64) {
+        let is_long_ago = |end_ms: i64| end_ms.saturating_add(ENDED_MS) <= now_ms;
+        // Who looks for bans is not made to wait where there is nothing to do.
+        let first = |index: &Index| {
+            let first = index.ending.first_key_value();
+            first.map(|((end_ms, id), about)| (*end_ms, *id, *about))
+        };
+        let begun = first(&self.0.read()).filter(|(end_ms, ..)| is_long_ago(*end_ms));
+        if begun.is_none() {
+            return;
+        }
+        let mut index = self.0.write();
+        while let Some((_, id, about)) = first(&index).filter(|(end_ms, ..)| is_long_ago(*end_ms)) {
+            index.remove(id, about);
+        }
     }
 
     /// Why something is done about somebody, if it is: as this guest, if it is known who they are, and from there.
@@ -131,8 +177,11 @@ impl Bans {
 }
 
 impl Index {
-    fn insert(&mut self, subject: Option<Subject>, entry: Entry) {
-        let entries = match (subject, entry.network) {
+    fn insert(&mut self, about: About, entry: Entry) {
+        if entry.ends_at_ms < i64::MAX {
+            self.ending.insert((entry.ends_at_ms, entry.id), about);
+        }
+        let entries = match (about.subject, about.network) {
             (Some(subject), _) => self.by_subject.entry(subject).or_default(),
             (None, Some(network)) => self.by_network[family(&network)]
                 .entry(network.prefix_len())
@@ -146,25 +195,24 @@ impl Index {
         self.len += 1;
     }
 
-    /// Returns whether it was there.
-    fn remove(&mut self, id: i64, subject: Option<Subject>, network: Option<IpNet>) -> bool {
-        let is_removed = match (subject, network) {
+    /// Returns what was there.
+    fn remove(&mut self, id: i64, about: About) -> Option<Entry> {
+        let removed = match (about.subject, about.network) {
             (Some(subject), _) => remove_from(&mut self.by_subject, &subject, id),
             (None, Some(network)) => {
                 let lengths = &mut self.by_network[family(&network)];
-                let Some(networks) = lengths.get_mut(&network.prefix_len()) else {
-                    return false;
-                };
-                let is_removed = remove_from(networks, &network, id);
+                let networks = lengths.get_mut(&network.prefix_len())?;
+                let removed = remove_from(networks, &network, id);
                 if networks.is_empty() {
                     lengths.remove(&network.prefix_len());
                 }
-                is_removed
+                removed
             }
-            (None, None) => false,
-        };
-        self.len -= usize::from(is_removed);
-        is_removed
+            (None, None) => None,
+        }?;
+        self.len -= 1;
+        self.ending.remove(&(removed.ends_at_ms, id));
+        Some(removed)
     }
 }
 
@@ -172,17 +220,14 @@ fn remove_from<K: Eq + std::hash::Hash>(
     all: &mut HashMap<K, ThinVec<Entry>>,
     key: &K,
     id: i64,
-) -> bool {
-    let Some(entries) = all.get_mut(key) else {
-        return false;
-    };
-    let before = entries.len();
-    entries.retain(|entry| entry.id != id);
-    let is_removed = entries.len() < before;
+) -> Option<Entry> {
+    let entries = all.get_mut(key)?;
+    let at = entries.iter().position(|entry| entry.id == id)?;
+    let removed = entries.swap_remove(at);
     if entries.is_empty() {
         all.remove(key);
     }
-    is_removed
+    Some(removed)
 }
 
 fn family(network: &IpNet) -> usize {
@@ -233,6 +278,14 @@ mod tests {
             lifted_at_ms: None,
             lifted_by: None,
             version: 1,
+        }
+    }
+
+    fn lifted(ban: &Ban) -> Ban {
+        Ban {
+            lifted_at_ms: Some(NOW_MS),
+            version: ban.version + 1,
+            ..ban.clone()
         }
     }
 
@@ -308,15 +361,15 @@ mod tests {
         }
         assert_eq!(bans.len(), 2);
         for ban in &all {
-            let lifted = Ban {
-                lifted_at_ms: Some(NOW_MS),
-                ..ban.clone()
-            };
-            assert!(!bans.apply(&lifted, NOW_MS));
+            assert!(!bans.apply(&lifted(ban), NOW_MS));
         }
+        assert!(found(&bans, Some(7), "192.0.2.1").is_none());
+        bans.forget_ended(NOW_MS + ENDED_MS - 1);
+        assert_eq!(bans.len(), 2);
+        bans.forget_ended(NOW_MS + ENDED_MS);
         assert_eq!(bans.len(), 0);
         let index = bans.0.read();
-        assert!(index.by_subject.is_empty());
+        assert!(index.by_subject.is_empty() && index.ending.is_empty());
         assert!(index.by_network.iter().all(BTreeMap::is_empty));
         drop(index);
         let ends = Ban {
@@ -329,6 +382,35 @@ mod tests {
             found(&bans, Some(7), "192.0.2.1").is_none(),
             "it has ended meanwhile"
         );
+    }
+
+    #[test]
+    fn what_was_read_before_a_ban_was_lifted_does_not_bring_it_back() {
+        for made in [ban(1, Some(7), None), ban(2, None, Some("192.0.2.0/24"))] {
+            let bans = bans(std::slice::from_ref(&made));
+            assert!(!bans.apply(&lifted(&made), NOW_MS));
+            assert!(!bans.apply(&made, NOW_MS));
+            assert!(found(&bans, Some(7), "192.0.2.1").is_none());
+            assert_eq!(bans.len(), 1);
+        }
+    }
+
+    #[test]
+    fn of_many_bans_those_are_forgotten_that_have_ended() {
+        let bans = Bans::default();
+        for id in 1..=10 {
+            let ends = Ban {
+                expires_at_ms: Some(NOW_MS + id),
+                ..ban(id, Some(7), None)
+            };
+            assert!(bans.apply(&ends, NOW_MS));
+        }
+        bans.apply(&ban(11, Some(7), None), NOW_MS);
+        bans.forget_ended(NOW_MS + ENDED_MS + 4);
+        assert_eq!(bans.len(), 7);
+        bans.forget_ended(i64::MAX);
+        assert_eq!(bans.len(), 1);
+        assert!(found(&bans, Some(7), "192.0.2.1").is_some());
     }
 
     #[test]

@@ -39,9 +39,10 @@ const PURPOSE: &str = "pass";
 /// How often is looked for what other servers on the same store have changed.
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
 
-/// How much further back each look goes than the last: a change is seen when it is committed, which may be that much later
-/// than the time that it bears.
-const REFRESH_OVERLAP_MS: i64 = 15_000;
+/// How much further back each look goes than the last. A change is seen when it is committed, and bears the time at which its
+/// server began with it: as much earlier as weighing and writing may take together, thrice `store.timeout_s`, and as much as the
+/// clocks of two servers may be apart.
+const REFRESH_OVERLAP_MS: i64 = 300_000;
 
 /// How far back reports count that are shown beside one: 30 days.
 pub(super) const AGAINST_MS: i64 = 30 * 86_400_000;
@@ -57,6 +58,9 @@ pub(super) struct Safety {
     /// Those in force.
     rules: ArcSwap<Moderation>,
     acted: rules::Acted,
+    evidence: reports::Evidence,
+    /// What has changed until then is known.
+    loaded_ms: i64,
 }
 
 /// Somebody who may not be here.
@@ -98,6 +102,8 @@ impl Safety {
             writer,
             rules: ArcSwap::from_pointee(rules.clone()),
             acted: rules::Acted::default(),
+            evidence: reports::Evidence::default(),
+            loaded_ms: at_ms,
         })
     }
 
@@ -141,37 +147,37 @@ impl Safety {
     pub(super) async fn refresh(&self, banned: impl Fn(&[Ban])) {
         let mut ticks = tokio::time::interval(REFRESH_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut since_ms = store::now_ms();
+        let mut since_ms = self.loaded_ms;
         loop {
             ticks.tick().await;
             let now_ms = store::now_ms();
+            let since = since_ms - REFRESH_OVERLAP_MS;
             // While the store is away, nothing changes here; the next look goes back as far.
-            if let Ok(new) = self.changes(since_ms - REFRESH_OVERLAP_MS, now_ms).await {
+            if self.take_up_since(since, now_ms, &banned).await.is_ok() {
                 since_ms = now_ms;
-                if !new.is_empty() {
-                    banned(&new);
-                }
             }
+            self.bans.forget_ended(now_ms);
         }
     }
 
-    /// Takes up the bans that have changed since a moment. Returns those that are new here.
-    async fn changes(&self, since_ms: i64, now_ms: i64) -> Result<Vec<Ban>, StoreError> {
-        let (mut after, mut new) = (None, Vec::new());
+    /// Takes up the bans that have changed since a moment, page by page.
+    async fn take_up_since(
+        &self,
+        since_ms: i64,
+        now_ms: i64,
+        banned: impl Fn(&[Ban]),
+    ) -> Result<(), StoreError> {
+        let mut after = None;
         loop {
-            let page = self
-                .writer
-                .store()
-                .bans_changed(since_ms, after, PAGE_MAX)
-                .await?;
-            new.extend(
-                page.rows
-                    .into_iter()
-                    .filter(|ban| self.bans.apply(ban, now_ms)),
-            );
+            let store = self.writer.store();
+            let mut page = store.bans_changed(since_ms, after, PAGE_MAX).await?;
+            page.rows.retain(|ban| self.bans.apply(ban, now_ms));
+            if !page.rows.is_empty() {
+                banned(&page.rows);
+            }
             after = page.next;
             if after.is_none() {
-                return Ok(new);
+                return Ok(());
             }
         }
     }

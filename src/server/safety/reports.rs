@@ -8,11 +8,25 @@ use crate::private::Private;
 use crate::server::outbox::Outbox;
 use crate::server::store::now_ms;
 use crate::store::{NewReport, StoreError};
+use ipnet::IpNet;
+use parking_lot::Mutex;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// After how long to try again if nobody knows better.
 const RETRY_AFTER_MS: u64 = 5000;
+
+/// The most bytes of evidence as it is written: what chats keep is less, but if it were all to be escaped.
+const EVIDENCE_MAX_BYTES: usize = 65_536;
+
+/// How many bytes of evidence may come from one range of addresses in a day: some hundred reports at the very least.
+const EVIDENCE_DAY_MAX_BYTES: usize = 32 << 20;
+
+/// From how many ranges evidence is taken in a day.
+const EVIDENCE_RANGES_MAX: usize = 100_000;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// A report with all that is kept of it.
 #[derive(Debug)]
@@ -49,7 +63,7 @@ impl Safety {
             let chat = case.report.chat;
             let mut row = case.row();
             row.call = safety.webhook.new_call(row.at_ms);
-            let weight = row.weight;
+            safety.bound_evidence(&case, &mut row);
             let added = match safety.writer.add_report(row).await {
                 Ok(added) => added,
                 Err(error) => {
@@ -60,12 +74,63 @@ impl Safety {
             let reported = Event::Reported { chat };
             outbox.tell(Outgoing::Lobby(&reported, answers.as_ref()));
             safety.webhook.kept(&added);
-            if let Some(reported) = case.reported.filter(|_| added.is_new)
-                && let Err(error) = safety.weigh(&reported, weight).await
+            // One that was made before may have been kept when nobody could be asked what it weighs.
+            if let Some(reported) = case.reported
+                && let Err(error) = safety.weigh(&reported, added.id).await
             {
                 tracing::warn!(%error, "nobody knows what the rules have for who was reported");
             }
         });
+    }
+}
+
+impl Safety {
+    /// Leaves away what was said if so much came from the reporter's addresses today that they could fill the disk with it.
+    fn bound_evidence(&self, case: &Case, row: &mut NewReport) {
+        let Some(bytes) = row.evidence.as_ref().map(|evidence| evidence.len()) else {
+            return;
+        };
+        let range = case.reporter.map(|reporter| reporter.network.range());
+        if !self.evidence.has_room(range, bytes, row.at_ms) {
+            tracing::warn!(
+                "a report is kept without what was said: too much came from its addresses today"
+            );
+            row.evidence = None;
+        }
+    }
+}
+
+/// How much evidence has come today.
+#[derive(Debug, Default)]
+pub(super) struct Evidence(Mutex<Today>);
+
+#[derive(Debug, Default)]
+struct Today {
+    day: i64,
+    /// Bytes from each range of addresses, and from nobody knows where. At most [`EVIDENCE_RANGES_MAX`].
+    bytes: HashMap<Option<IpNet>, usize>,
+}
+
+impl Evidence {
+    /// Whether there is room for so much more from there. Then it is counted.
+    fn has_room(&self, from: Option<IpNet>, bytes: usize, at_ms: i64) -> bool {
+        let mut today = self.0.lock();
+        let day = at_ms / DAY_MS;
+        if day != today.day {
+            *today = Today {
+                day,
+                bytes: HashMap::new(),
+            };
+        }
+        if today.bytes.len() == EVIDENCE_RANGES_MAX && !today.bytes.contains_key(&from) {
+            return false;
+        }
+        let before = today.bytes.entry(from).or_default();
+        let is_room = *before + bytes <= EVIDENCE_DAY_MAX_BYTES;
+        if is_room {
+            *before += bytes;
+        }
+        is_room
     }
 }
 
@@ -86,7 +151,7 @@ impl Case {
                 .report
                 .note
                 .as_ref()
-                .map(|note| Private::new(note.to_string())),
+                .map(|note| Private::new(note.replace('\0', "\u{fffd}"))),
             reporter: subject(&self.reporter),
             reporter_network: network(&self.reporter),
             reported: subject(&self.reported),
@@ -101,21 +166,25 @@ impl Case {
     }
 }
 
-/// What was said, as JSON.
+/// What was said, as JSON: as many of the last lines as have room.
 fn shown(lines: &[Line], reporter: Side) -> String {
-    let lines: Vec<_> = lines
-        .iter()
-        .map(|line| Shown {
-            by: if line.from == reporter {
-                "reporter"
-            } else {
-                "reported"
-            },
+    let (mut shown, mut bytes) = (Vec::with_capacity(lines.len()), 0);
+    for line in lines.iter().rev() {
+        let is_reporters = line.from == reporter;
+        let line = serde_json::to_string(&Shown {
+            by: if is_reporters { "reporter" } else { "reported" },
             at_ms: line.at_ms,
             text: &line.text,
-        })
-        .collect();
-    serde_json::to_string(&lines).expect("texts and numbers are JSON")
+        });
+        let line = line.expect("texts and numbers are JSON");
+        bytes += line.len() + 1;
+        if bytes > EVIDENCE_MAX_BYTES {
+            break;
+        }
+        shown.push(line);
+    }
+    shown.reverse();
+    format!("[{}]", shown.join(","))
 }
 
 /// The honest answer.
@@ -145,5 +214,33 @@ mod tests {
         ];
         let expected = r#"[{"by":"reported","at_ms":1,"text":"hello"},{"by":"reporter","at_ms":2,"text":"\"<b>"}]"#;
         assert_eq!(shown(&lines, Side::Second), expected);
+    }
+
+    #[test]
+    fn of_what_is_too_much_the_last_is_kept() {
+        let line = |at_ms| Line {
+            from: Side::First,
+            at_ms,
+            // Each of these is written as six bytes.
+            text: Private::new("\u{1}".repeat(2000)),
+        };
+        let lines: Vec<_> = (0..20).map(line).collect();
+        let shown = shown(&lines, Side::First);
+        assert!(shown.len() <= EVIDENCE_MAX_BYTES + 1, "{}", shown.len());
+        let read: Vec<serde_json::Value> = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read.len(), 5);
+        assert_eq!(read[4]["at_ms"], 19);
+    }
+
+    #[test]
+    fn a_range_of_addresses_has_so_much_for_each_day() {
+        let evidence = Evidence::default();
+        let [here, there] = ["192.0.2.0/24", "198.51.100.0/24"].map(|range| range.parse().ok());
+        let half = EVIDENCE_DAY_MAX_BYTES / 2;
+        assert!(evidence.has_room(here, half, 0));
+        assert!(evidence.has_room(here, half, 1));
+        assert!(!evidence.has_room(here, 1, 2));
+        assert!(evidence.has_room(there, 1, 2) && evidence.has_room(None, 1, 2));
+        assert!(evidence.has_room(here, 1, DAY_MS));
     }
 }

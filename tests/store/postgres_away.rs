@@ -139,7 +139,10 @@ async fn postgres_that_is_away_is_told_to_operators_and_people_go_on() {
     assert!(figures.contains("whisperchat_store_up 0"), "{figures}");
     let status = Request::get("/api/v1/status").ask(admin).await;
     assert_eq!(status.0, 200, "operators can look: {}", status.1);
-    let steering = Request::post("/api/v1/drain", "{}").ask(admin).await;
+    let drain = Request::get("")
+        .start_line("POST /api/v1/drain HTTP/1.1")
+        .with("Content-Type", "application/json");
+    let steering = drain.body("{}").ask(admin).await;
     assert_eq!(
         steering.0, 503,
         "who may steer can't be said: {}",

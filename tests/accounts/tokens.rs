@@ -166,6 +166,7 @@ async fn a_token_is_good_while_another_key_takes_the_place_of_its_own() {
         reports_ms: YEAR_MS,
         bans_ms: YEAR_MS,
         audit_ms: YEAR_MS,
+        calls_ms: YEAR_MS,
     };
     let swept = store.sweep(to_come + 1, &retention).await;
     assert_eq!(swept.expect("it is swept").keys, 1);

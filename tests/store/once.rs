@@ -245,6 +245,7 @@ async fn keys_are_forgotten_after_a_day(fresh: &Fresh) {
         reports_ms: 10 * DAY_MS,
         bans_ms: 10 * DAY_MS,
         audit_ms: 10 * DAY_MS,
+        calls_ms: 10 * DAY_MS,
     };
     let first = store.add_ban_once(&ban(BOB), &once("key")).await.unwrap();
     store.sweep(NOW + DAY_MS, &retention).await.unwrap();

@@ -8,6 +8,7 @@ mod allowed;
 mod endpoint;
 mod listing;
 mod mistakes;
+pub(crate) mod log;
 mod moderation;
 pub(crate) mod origin;
 mod problem;
@@ -31,6 +32,7 @@ use std::time::Duration;
 pub use admin::{Admin, AdminListen, Secret};
 pub use moderation::Moderation;
 pub use problem::ConfigError;
+pub use log::{Log, LogFormat};
 pub(crate) use rates::every;
 pub use rates::{Rate, Rates};
 pub use reload::Change;
@@ -243,30 +245,6 @@ pub enum AuthAlgorithm {
     HS256,
 }
 
-/// What is logged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,whisperchat=debug`.
-    pub level: String,
-    /// How lines look.
-    pub format: LogFormat,
-    /// How many ends of connections are logged in a second; the others are counted.
-    pub ends_per_second: u32,
-}
-
-/// How lines of the log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people on a terminal, else for programs.
-    Auto,
-    /// For people.
-    Human,
-    /// For programs: each line a JSON object.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -326,11 +304,7 @@ impl Default for Config {
             },
             store: Store::default(),
             moderation: Moderation::default(),
-            log: Log {
-                level: "info".to_owned(),
-                format: LogFormat::Auto,
-                ends_per_second: 50,
-            },
+            log: Log::default(),
             telemetry: Telemetry::default(),
         }
     }

@@ -293,7 +293,12 @@ async fn the_level_of_the_log_changes_while_the_server_runs() {
         get(admin, "/api/v1/log-level").await,
         (200, json!({"level": "info"}))
     );
-    for (level, word) in [(json!("loud=loud=loud"), "debug"), (json!(3), "string")] {
+    for (level, word) in [
+        (json!("loud=loud=loud"), "debug"),
+        (json!("debu"), "must be off, error"),
+        (json!(""), "must be off, error"),
+        (json!(3), "string"),
+    ] {
         let (status, answer) = post(admin, "/api/v1/log-level", &json!({"level": level})).await;
         assert_eq!(status, 400, "{answer}");
         assert!(answer.to_string().contains(word), "{answer}");

@@ -1,5 +1,7 @@
 //! What each setting may be, in one place for checking and for saying.
 
+use super::log::LEVEL_ALLOWED;
+
 /// Numbers with a smallest and a largest value: the key, both, and what is counted.
 const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.rematch_cooloff_s", 0.0, 86_400.0, " seconds"),
@@ -153,6 +155,8 @@ const OTHERS: &[(&str, &str)] = &[
     (
         "log.level",
         "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
+    ("moderation.dry_run", SWITCH),
+    ("log.level", LEVEL_ALLOWED),
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! Settings that are readable and yet can't be used.
 
 use super::allowed::bounds;
+use super::log::filter;
 use super::reference::entries;
 use super::{Auth, Config, origin};
 use crate::geo::{PrivacyGrid, Range};

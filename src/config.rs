@@ -6,9 +6,10 @@
 mod admin;
 mod allowed;
 mod endpoint;
+mod extract;
 mod listing;
-mod mistakes;
 pub(crate) mod log;
+mod mistakes;
 mod moderation;
 pub(crate) mod origin;
 mod problem;
@@ -20,6 +21,7 @@ mod telemetry;
 
 use crate::dialect::Bounds;
 use crate::geo::{MAX_RANGE_KM, PrivacyGrid};
+use extract::Extracted;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
@@ -30,9 +32,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use admin::{Admin, AdminListen, Secret};
+pub use log::{Log, LogFormat};
 pub use moderation::Moderation;
 pub use problem::ConfigError;
-pub use log::{Log, LogFormat};
 pub(crate) use rates::every;
 pub use rates::{Rate, Rates};
 pub use reload::Change;
@@ -340,14 +342,11 @@ impl Config {
 
     fn read(sources: &Sources) -> Result<(Self, Figment), ConfigError> {
         let figment = figment(sources)?;
-        let config: Self = figment
-            .extract()
-            .map_err(|errors| ConfigError::from_figment(errors, &figment, sources))?;
-        let mistakes = config.mistakes();
-        if mistakes.is_empty() {
-            Ok((config, figment))
-        } else {
-            Err(ConfigError::from_mistakes(&mistakes, &figment, sources))
+        let Extracted { config, errors } = extract::extract(&figment);
+        let mistakes = config.as_ref().map(Self::mistakes).unwrap_or_default();
+        match config {
+            Some(config) if errors.is_empty() && mistakes.is_empty() => Ok((config, figment)),
+            _ => Err(ConfigError::of(&errors, &mistakes, &figment, sources)),
         }
     }
 

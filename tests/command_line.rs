@@ -232,8 +232,9 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
     assert_eq!(refusal(&["--config", path], &[]), expected);
 
     let variable = "WHISPERCHAT_PRIVACY__POSITION_GRID";
-    let expected =
-        format!("whisperchat: {variable}: `privacy.position_grid` is not a setting; {nearest}\n");
+    let expected = format!(
+        "whisperchat: {variable}: `privacy.position_grid` is not a setting; did you mean `{variable}_KM`?\n"
+    );
     assert_eq!(refusal(&[], &[(variable, "2")]), expected);
 
     let expected = format!(
@@ -264,7 +265,7 @@ fn an_unknown_key_is_found_on_every_level() {
             &["--set", "log.level=info"],
             &[("WHISPERCHAT_LOG_LEVEL", "info")],
             "log_level",
-            "log",
+            "WHISPERCHAT_LOG__LEVEL",
         ),
     ] {
         let stderr = refusal(args, variables);

@@ -68,8 +68,8 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "admin_listen",
-        "must be auto, off, or an IP address and a port, such as 127.0.0.1:9090; one that other machines \
-         can reach needs `admin.token` or `admin.token_file`",
+        "must be auto, off, or an IP address and a port, such as 127.0.0.1:9090, other than those of `listen`; \
+         one that other machines can reach needs `admin.token` or `admin.token_file`",
     ),
     (
         "admin.token",
@@ -151,13 +151,12 @@ const OTHERS: &[(&str, &str)] = &[
         "moderation.appeal",
         "must be a sentence of at most 90 bytes, for a close frame has no room for more",
     ),
-    ("moderation.dry_run", SWITCH),
     (
-        "log.level",
-        "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
+        "moderation.ban_at",
+        "must be 0 to 1000000, and not below `moderation.apart_at`, or 0 for never",
+    ),
     ("moderation.dry_run", SWITCH),
     ("log.level", LEVEL_ALLOWED),
-    ),
 ];
 
 /// What a setting may be, for people.

@@ -126,9 +126,10 @@ impl Store {
     pub(super) fn is_url_good(&self) -> bool {
         match &self.url {
             StoreUrl::Auto | StoreUrl::Off => true,
-            StoreUrl::At(url) => ["postgres://", "postgresql://"]
-                .iter()
-                .any(|scheme| url.reveal().starts_with(scheme)),
+            StoreUrl::At(url) => ["postgres://", "postgresql://"].iter().any(|scheme| {
+                let rest = url.reveal().strip_prefix(scheme);
+                rest.is_some_and(|rest| !rest.trim_matches('/').is_empty())
+            }),
         }
     }
 
@@ -202,7 +203,9 @@ mod tests {
         assert!(store.is_url_good());
         let shown = [format!("{store:?}"), serde_json::to_string(&store).unwrap()];
         assert!(!shown.concat().contains("secret"), "{shown:?}");
-        store.url = "mysql://db/whisperchat".to_owned().into();
-        assert!(!store.is_url_good());
+        for url in ["mysql://db/whisperchat", "postgres://", "postgresql:///"] {
+            store.url = url.to_owned().into();
+            assert!(!store.is_url_good(), "{url}");
+        }
     }
 }

@@ -117,6 +117,7 @@ async fn who_is_kept_apart_meets_only_others_who_are() {
 async fn a_dry_run_only_says_what_would_have_been_done() {
     let rules = [
         ("moderation.ban_at", TWO_REPORTS),
+        ("moderation.apart_at", "0"),
         ("moderation.dry_run", "true"),
     ];
     let house = house(&rules).await;

@@ -10,6 +10,7 @@ mod man;
 mod print_config;
 mod serve;
 mod signals;
+mod store;
 mod supervisor;
 mod swarm;
 

@@ -53,13 +53,19 @@ async fn open_store(settings: &config::Store) -> anyhow::Result<Option<Store>> {
             tracing::info!(database = store.name(), "the store is open");
             Ok(Some(store))
         }
-        Err(StoreError::Off) if settings.url == config::StoreUrl::Off => Ok(None),
+        Err(StoreError::Off) => Ok(None),
         // One that is there may have accounts: without it, everybody on this machine would be let in.
         Err(error @ StoreError::Open { .. }) if at.file().is_some_and(|file| file.exists()) => {
             Err(error.into())
         }
-        Err(error @ (StoreError::Off | StoreError::Open { .. })) if !settings.is_asked_for() => {
-            tracing::warn!(%error, "reports and bans will not outlast this process");
+        Err(error @ (StoreError::Unknown | StoreError::Open { .. }))
+            if !settings.is_asked_for() =>
+        {
+            tracing::warn!(
+                %error,
+                "reports and bans will not outlast this process, and there are no accounts: operators on this machine \
+                 need not log in"
+            );
             Ok(None)
         }
         Err(error) => Err(error.into()),

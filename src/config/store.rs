@@ -82,8 +82,7 @@ impl Default for Store {
 }
 
 impl Store {
-    /// Where the store is, by the settings and what the environment says of folders. [`StoreAt::Off`] if it is to be
-    /// a file and nothing says where.
+    /// Where the store is, by the settings and what the environment says of folders.
     pub fn at(&self, environment: impl Fn(&str) -> Option<OsString>) -> StoreAt {
         match &self.url {
             StoreUrl::Off => StoreAt::Off,
@@ -91,7 +90,7 @@ impl Store {
             StoreUrl::Auto => {
                 let usual = || usual_folder(environment);
                 let folder = self.folder.clone().or_else(usual);
-                folder.map_or(StoreAt::Off, StoreAt::Folder)
+                folder.map_or(StoreAt::Unknown, StoreAt::Folder)
             }
         }
     }
@@ -147,11 +146,14 @@ fn usual_folder(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBu
         let folders = folders.to_string_lossy();
         return folders.split(':').next().map(PathBuf::from);
     }
-    let state = folder("XDG_STATE_HOME").map(PathBuf::from);
-    let state = state.filter(|path| path.is_absolute()).or_else(|| {
-        let home = PathBuf::from(folder("HOME")?);
-        Some(home.join(".local/state"))
-    })?;
+    // A path that is not absolute is none, by that specification: it would be another one from each folder.
+    let absolute = |name: &str| {
+        folder(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let in_home = || Some(absolute("HOME")?.join(".local/state"));
+    let state = absolute("XDG_STATE_HOME").or_else(in_home)?;
     Some(state.join("whisperchat"))
 }
 
@@ -182,7 +184,8 @@ mod tests {
         assert_eq!(at(&store, &environment), folder("/state/whisperchat"));
         environment.push(("STATE_DIRECTORY", "/var/lib/whisperchat:/var/lib/other"));
         assert_eq!(at(&store, &environment), folder("/var/lib/whisperchat"));
-        assert_eq!(at(&store, &[]), StoreAt::Off);
+        assert_eq!(at(&store, &[]), StoreAt::Unknown);
+        assert_eq!(at(&store, &[("HOME", "relative")]), StoreAt::Unknown);
         assert!(!store.is_asked_for());
         store.folder = Some("/mine".into());
         assert_eq!(at(&store, &environment), folder("/mine"));

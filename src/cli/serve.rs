@@ -139,7 +139,11 @@ fn reload(args: &ConfigArgs, reloader: &Reloader) -> anyhow::Result<()> {
     if changed.contains(&"log.level") {
         log::set_level(&change.config.log.level)?;
     }
-    tracing::info!(changed = changed.join(", "), "reloaded");
+    if changed.is_empty() {
+        tracing::info!("reloaded; nothing has changed of the settings in force");
+    } else {
+        tracing::info!(changed = changed.join(", "), "reloaded");
+    }
     let waiting = change.needs_restart();
     if !waiting.is_empty() {
         tracing::warn!(

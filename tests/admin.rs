@@ -95,7 +95,7 @@ async fn where_others_can_reach_it_everything_needs_the_token() {
     writeln!(file, "  {TOKEN}").expect("files can be written");
     let path = file.path().to_str().expect("names are plain");
     let server = Server::start(&[("admin_listen", ADDRESS_OF_ALL), ("admin.token_file", path)]);
-    let printed = server.printed("/readyz").await;
+    let printed = server.printed("for operators: ").await;
     let (_, rest) = printed.split_once("http://0.0.0.0:").expect("it is said");
     let port = rest.split('/').next().and_then(|port| port.parse().ok());
     let admin = SocketAddr::from(([127, 0, 0, 1], port.expect("a port follows")));

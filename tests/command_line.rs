@@ -72,9 +72,11 @@ fn a_word_that_is_no_subcommand_is_refused() {
 
 #[tokio::test]
 async fn serving_needs_no_file_and_tells_how_to_try_it() {
-    let server = Server::start(&[]);
+    let server = Server::start(&[("admin_listen", "127.0.0.1:0")]);
     let address = server.address();
+    let admin = server.admin_address().await;
     let expected = [
+        format!("for operators: http://{admin}/\n"),
         format!("WhisperChat listens on http://{address}\n"),
         format!("open http://{address} in two windows\n"),
         format!(" chat --server ws://{address} "),

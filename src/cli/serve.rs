@@ -106,7 +106,7 @@ fn announce(server: &Server) -> anyhow::Result<()> {
         "  in a terminal: {program} chat --server {ws}://{address} --at 48.8566,2.3522 --range 50 --name ann"
     )?;
     if let Some(address) = server.admin_addr() {
-        writeln!(out, "  for operators: http://{}/readyz", address?)?;
+        writeln!(out, "  for operators: http://{}/", address?)?;
     }
     writeln!(
         out,

@@ -6,7 +6,9 @@
 mod admin;
 mod allowed;
 mod endpoint;
+mod extract;
 mod listing;
+pub(crate) mod log;
 mod message_check;
 mod mistakes;
 mod moderation;
@@ -21,6 +23,7 @@ mod webhook;
 
 use crate::dialect::Bounds;
 use crate::geo::{MAX_RANGE_KM, PrivacyGrid};
+use extract::Extracted;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
@@ -31,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use admin::{Admin, AdminListen, Secret};
+pub use log::{Log, LogFormat};
 pub use message_check::{MessageCheck, WhenAway};
 pub use moderation::Moderation;
 pub use problem::ConfigError;
@@ -251,30 +255,6 @@ pub enum AuthAlgorithm {
     HS256,
 }
 
-/// What is logged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,whisperchat=debug`.
-    pub level: String,
-    /// How lines look.
-    pub format: LogFormat,
-    /// How many ends of connections are logged in a second; the others are counted.
-    pub ends_per_second: u32,
-}
-
-/// How lines of the log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people on a terminal, else for programs.
-    Auto,
-    /// For people.
-    Human,
-    /// For programs: each line a JSON object.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -336,11 +316,7 @@ impl Default for Config {
             moderation: Moderation::default(),
             webhook: Webhook::default(),
             message_check: MessageCheck::default(),
-            log: Log {
-                level: "info".to_owned(),
-                format: LogFormat::Auto,
-                ends_per_second: 50,
-            },
+            log: Log::default(),
             telemetry: Telemetry::default(),
         }
     }
@@ -376,14 +352,11 @@ impl Config {
 
     fn read(sources: &Sources) -> Result<(Self, Figment), ConfigError> {
         let figment = figment(sources)?;
-        let config: Self = figment
-            .extract()
-            .map_err(|errors| ConfigError::from_figment(errors, &figment, sources))?;
-        let mistakes = config.mistakes();
-        if mistakes.is_empty() {
-            Ok((config, figment))
-        } else {
-            Err(ConfigError::from_mistakes(&mistakes, &figment, sources))
+        let Extracted { config, errors } = extract::extract(&figment);
+        let mistakes = config.as_ref().map(Self::mistakes).unwrap_or_default();
+        match config {
+            Some(config) if errors.is_empty() && mistakes.is_empty() => Ok((config, figment)),
+            _ => Err(ConfigError::of(&errors, &mistakes, &figment, sources)),
         }
     }
 

@@ -95,7 +95,7 @@ async fn where_others_can_reach_it_everything_needs_the_token() {
     writeln!(file, "  {TOKEN}").expect("files can be written");
     let path = file.path().to_str().expect("names are plain");
     let server = Server::start(&[("admin_listen", ADDRESS_OF_ALL), ("admin.token_file", path)]);
-    let printed = server.printed("/readyz").await;
+    let printed = server.printed("for operators: ").await;
     let (_, rest) = printed.split_once("http://0.0.0.0:").expect("it is said");
     let port = rest.split('/').next().and_then(|port| port.parse().ok());
     let admin = SocketAddr::from(([127, 0, 0, 1], port.expect("a port follows")));
@@ -293,7 +293,12 @@ async fn the_level_of_the_log_changes_while_the_server_runs() {
         get(admin, "/api/v1/log-level").await,
         (200, json!({"level": "info"}))
     );
-    for (level, word) in [(json!("loud=loud=loud"), "debug"), (json!(3), "string")] {
+    for (level, word) in [
+        (json!("loud=loud=loud"), "debug"),
+        (json!("debu"), "must be off, error"),
+        (json!(""), "must be off, error"),
+        (json!(3), "string"),
+    ] {
         let (status, answer) = post(admin, "/api/v1/log-level", &json!({"level": level})).await;
         assert_eq!(status, 400, "{answer}");
         assert!(answer.to_string().contains(word), "{answer}");

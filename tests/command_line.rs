@@ -72,9 +72,11 @@ fn a_word_that_is_no_subcommand_is_refused() {
 
 #[tokio::test]
 async fn serving_needs_no_file_and_tells_how_to_try_it() {
-    let server = Server::start(&[]);
+    let server = Server::start(&[("admin_listen", "127.0.0.1:0")]);
     let address = server.address();
+    let admin = server.admin_address().await;
     let expected = [
+        format!("for operators: http://{admin}/\n"),
         format!("WhisperChat listens on http://{address}\n"),
         format!("open http://{address} in two windows\n"),
         format!(" chat --server ws://{address} "),
@@ -232,8 +234,9 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_valid_one() {
     assert_eq!(refusal(&["--config", path], &[]), expected);
 
     let variable = "WHISPERCHAT_PRIVACY__POSITION_GRID";
-    let expected =
-        format!("whisperchat: {variable}: `privacy.position_grid` is not a setting; {nearest}\n");
+    let expected = format!(
+        "whisperchat: {variable}: `privacy.position_grid` is not a setting; did you mean `{variable}_KM`?\n"
+    );
     assert_eq!(refusal(&[], &[(variable, "2")]), expected);
 
     let expected = format!(
@@ -264,7 +267,7 @@ fn an_unknown_key_is_found_on_every_level() {
             &["--set", "log.level=info"],
             &[("WHISPERCHAT_LOG_LEVEL", "info")],
             "log_level",
-            "log",
+            "WHISPERCHAT_LOG__LEVEL",
         ),
     ] {
         let stderr = refusal(args, variables);

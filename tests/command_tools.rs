@@ -135,21 +135,45 @@ fn a_health_check_does_not_wait_for_ever() {
 
 #[test]
 fn a_health_check_that_cannot_be_made_says_what_is_missing() {
-    for (args, expected) in [
-        (["--set", "admin_listen=127.0.0.1:0"], "--url"),
-        (["--set", "admin_listen=off"], "`admin_listen` is off"),
-        (["--url", "127.0.0.1:9090"], "must be a URL such as"),
-        (["--url", "http://127.0.0.1/livez"], "a host and a port"),
+    for (args, status, expected) in [
+        (["--set", "admin_listen=127.0.0.1:0"], 1, "--url"),
+        (["--set", "admin_listen=off"], 1, "`admin_listen` is off"),
+        (
+            ["--url", "127.0.0.1:9090"],
+            EXIT_USAGE,
+            "must be a URL such as http://127.0.0.1:9090/livez",
+        ),
+        (
+            ["--url", "http://127.0.0.1/livez"],
+            EXIT_USAGE,
+            "a host and a port",
+        ),
+        (
+            ["--url", "https://127.0.0.1:9090/livez"],
+            EXIT_USAGE,
+            "TLS can't be asked",
+        ),
+        (["--timeout", "0"], EXIT_USAGE, "0.1 to 60 seconds"),
     ] {
         let mut command = whisperchat(&["healthcheck"]);
         let (code, _, stderr) = outcome(command.args(args));
-        assert_eq!(code, Some(1), "{args:?}: {stderr}");
+        assert_eq!(code, Some(status), "{args:?}: {stderr}");
         assert!(stderr.contains(expected), "no {expected} in {stderr}");
     }
-    let mut command = whisperchat(&["healthcheck", "--timeout", "0"]);
-    let (code, _, stderr) = outcome(&mut command);
-    assert_eq!(code, Some(EXIT_USAGE));
-    assert!(stderr.contains("0.1 to 60 seconds"), "{stderr}");
+    let help = printed(&mut whisperchat(&["healthcheck", "--help"]));
+    assert!(
+        help.contains("such as http://127.0.0.1:9090/livez"),
+        "{help}"
+    );
+}
+
+#[tokio::test]
+async fn a_page_is_no_answer_to_a_health_check() {
+    let server = Server::start(&[]);
+    let url = format!("http://{}/", server.address());
+    let (code, stdout, stderr) = outcome(&mut whisperchat(&["healthcheck", "--url", &url]));
+    assert_eq!((code, stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(stderr.contains("ask for /livez or /readyz"), "{stderr}");
 }
 
 #[test]

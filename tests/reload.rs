@@ -224,6 +224,31 @@ async fn the_environment_and_flags_still_win_over_the_file() {
 }
 
 #[tokio::test]
+async fn a_reload_that_changes_nothing_says_so() {
+    let file = File::new(ALLOWS_FRIEND);
+    let server = file.serve();
+    let printed = file.reload(ALLOWS_FRIEND, &server, "reloaded").await;
+    assert!(printed.contains("nothing has changed"), "{printed}");
+    assert!(!printed.contains("changed="), "{printed}");
+}
+
+#[tokio::test]
+async fn a_token_for_operators_comes_and_goes() {
+    const WITH_TOKEN: &str = "[admin]\ntoken = \"the-first-token-of-operators\"\n";
+    let file = File::new("");
+    let server = Server::with_file(&file.path, &[("admin_listen", "127.0.0.1:0")]);
+    let admin = server.admin_address().await;
+    let status = async || Request::get("/version").ask(admin).await.0;
+    assert_eq!(status().await, 200);
+    let changed = r#"changed="admin.token""#;
+    let printed = file.reload(WITH_TOKEN, &server, changed).await;
+    assert!(!printed.contains("restart"), "{printed}");
+    assert_eq!(status().await, 401);
+    file.reload("", &server, "need show no token").await;
+    assert_eq!(status().await, 200);
+}
+
+#[tokio::test]
 async fn many_hangups_in_a_row_end_with_the_last_file() {
     let file = File::new("");
     let server = file.serve();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Server, WAIT};
+use common::{Request, Server, WAIT};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -267,6 +267,61 @@ fn a_server_that_goes_away_is_told_in_words() {
     ann.expect("* The server is about to go away.");
     ann.expect("whisperchat: The server went away. Start again");
     assert_eq!(ann.ended().0, Some(1));
+}
+
+#[tokio::test]
+async fn who_is_banned_is_told_why_while_they_wait_and_when_they_come_back() {
+    let folder = tempfile::tempdir().expect("folders can be made");
+    let path = folder.path().to_str().expect("names are plain");
+    let settings = [("admin_listen", "127.0.0.1:0"), ("store.folder", path)];
+    let server = Server::start(&settings);
+    let mut ann = Chat::named(&server, "ann");
+    ann.expect("* Waiting for someone");
+    let ban = r#"{"network": "127.0.0.0/8", "reason": "Go away.", "appeal": "Write to help@chat.example."}"#;
+    let (status, answer) = Request::get("")
+        .start_line("POST /api/v1/bans HTTP/1.1")
+        .with("Content-Type", "application/json")
+        .body(ban)
+        .ask(server.admin_address().await)
+        .await;
+    assert_eq!(status, 201, "{answer}");
+    let why = "whisperchat: This server does not let you chat any more. Go away. Write to help@chat.example.";
+    assert_eq!(ann.expect("whisperchat:"), why);
+    assert_eq!(ann.ended().0, Some(1));
+    let address = format!("ws://{}", server.address());
+    let (status, stderr) = refused(&["--at", PARIS, "--server", &address]);
+    assert_eq!((status, stderr.trim_end()), (Some(1), why));
+}
+
+#[test]
+fn a_partner_can_be_reported_and_blocked() {
+    let server = Server::start(&[]);
+    let mut ann = Chat::named(&server, "ann");
+    ann.expect("* Waiting for someone");
+    let mut bob = Chat::named(&server, "bob");
+    ann.expect("* You are talking with bob");
+    bob.expect("* You are talking with ann");
+    ann.enter("/report");
+    ann.expect("! Not reported: say why");
+    ann.enter("/report abuse +evidence she never answers");
+    ann.expect("* You reported bob. Thank you.");
+    ann.enter("/block");
+    ann.expect("* You blocked bob. You will not meet again.");
+    bob.expect("* ann ended the chat for good.");
+    for mut chat in [ann, bob] {
+        chat.enter("/quit");
+        assert_eq!(chat.ended().0, Some(0));
+    }
+}
+
+#[test]
+fn a_server_without_tls_is_recognised() {
+    let server = Server::start(&[]);
+    let address = server.address();
+    let (status, stderr) = refused(&["--at", PARIS, "--server", &format!("https://{address}")]);
+    assert_eq!(status, Some(1), "{stderr}");
+    let advice = format!("does not speak TLS; try --server ws://{address}");
+    assert!(stderr.contains(&advice), "{stderr}");
 }
 
 #[test]

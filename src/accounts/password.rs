@@ -73,7 +73,10 @@ pub enum Unfit {
     #[error("this password is among the most common ones, which are tried first: take another")]
     Common,
     /// It has a word in it that is tried here.
-    #[error("the password must not have the account's name in it, nor the program's")]
+    #[error(
+        "the password must not have the program's name in it, nor the account's where that has {NAME_CHARS_MIN} \
+         characters or more"
+    )]
     Context,
 }
 

@@ -1,5 +1,6 @@
 //! `whisperchat admin`: accounts of those who look after the server, for whoever has the machine.
 
+use super::store::{self, Opened};
 use super::{ConfigArgs, now_ms};
 use crate::accounts::opaque::Opaque;
 use crate::accounts::{AccountName, Role};
@@ -85,25 +86,29 @@ pub(super) async fn run(args: AdminArgs) -> anyhow::Result<ExitCode> {
 async fn create(args: CreateArgs) -> anyhow::Result<()> {
     args.name.check_new()?;
     let config = args.config.load()?;
-    let store = open(&config).await?;
+    let opened = store::open_or_make(&config.store).await?;
     let (invitation, code) = invite()?;
     let new = NewAccount {
         name: args.name,
         role: args.role,
         invitation,
     };
-    let account = store.add_account(&new, by()?).await;
-    store.close().await;
-    print_invitation(&config, &account?, &code)
+    let account = opened.store.add_account(&new, by()?).await;
+    opened.store.close().await;
+    print_invitation(&config, &opened.place, &account?, &code)
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<()> {
     let config = args.config.load()?;
-    let store = open(&config).await?;
+    let Opened { store, place } = store::open(&config.store).await?;
     let page = store.accounts(None, PAGE_MAX).await;
     store.close().await;
+    let accounts = page?.rows;
     let mut out = std::io::stdout().lock();
-    for account in page?.rows {
+    if accounts.is_empty() {
+        writeln!(out, "no accounts in {place}")?;
+    }
+    for account in accounts {
         let state = match &account.password {
             _ if account.is_disabled() => "disabled",
             None => "invited",
@@ -122,7 +127,7 @@ async fn list(args: ListArgs) -> anyhow::Result<()> {
 
 async fn disable(args: NameArgs) -> anyhow::Result<()> {
     let config = args.config.load()?;
-    let store = open(&config).await?;
+    let Opened { store, place } = store::open(&config.store).await?;
     let account = named(&store, &args.name).await?;
     let change = AccountChange {
         is_disabled: Some(true),
@@ -134,7 +139,7 @@ async fn disable(args: NameArgs) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} is let in no more, and their sessions have ended",
+        "in {place}: {} is let in no more, and their sessions have ended",
         args.name.as_str()
     )?;
     Ok(())
@@ -142,14 +147,14 @@ async fn disable(args: NameArgs) -> anyhow::Result<()> {
 
 async fn reset(args: NameArgs) -> anyhow::Result<()> {
     let config = args.config.load()?;
-    let store = open(&config).await?;
+    let Opened { store, place } = store::open(&config.store).await?;
     let account = named(&store, &args.name).await?;
     let (invitation, code) = invite()?;
     let account = store
         .reset_account(unchanged(&account), &invitation, by()?)
         .await;
     store.close().await;
-    print_invitation(&config, &account?, &code)
+    print_invitation(&config, &place, &account?, &code)
 }
 
 /// Whoever has the machine may take away the last admin, and make another.
@@ -168,12 +173,6 @@ async fn named(store: &Store, name: &AccountName) -> anyhow::Result<Account> {
     account.with_context(|| format!("there is no account {}", name.as_str()))
 }
 
-/// The store of the settings, which is made if it isn't there.
-async fn open(config: &Config) -> anyhow::Result<Store> {
-    let at = config.store.at(|name| std::env::var_os(name));
-    Ok(Store::open(&at, &config.store.opening()).await?)
-}
-
 fn invite() -> anyhow::Result<(Invitation, Opaque)> {
     let mut random = StdRng::try_from_rng(&mut SysRng).context("the system has no randomness")?;
     let code = Opaque::draw(&mut random);
@@ -185,7 +184,12 @@ fn invite() -> anyhow::Result<(Invitation, Opaque)> {
 }
 
 /// Says how to go on. The code goes to standard output alone, and is kept nowhere.
-fn print_invitation(config: &Config, account: &Account, code: &Opaque) -> anyhow::Result<()> {
+fn print_invitation(
+    config: &Config,
+    place: &str,
+    account: &Account,
+    code: &Opaque,
+) -> anyhow::Result<()> {
     let (name, role, code) = (account.name.as_str(), account.role, code.to_wire());
     let board = match config.admin_listen {
         AdminListen::At(address) if !address.ip().is_unspecified() => address.to_string(),
@@ -193,6 +197,7 @@ fn print_invitation(config: &Config, account: &Account, code: &Opaque) -> anyhow
         AdminListen::Auto => AdminListen::USUAL.to_string(),
     };
     let mut out = std::io::stdout().lock();
+    writeln!(out, "in {place}:")?;
     writeln!(
         out,
         "{name} ({role}) takes the account here, once, within {INVITATION_WORDS}:"

@@ -121,7 +121,7 @@ impl Talk {
     fn received(&mut self, received: Received) -> anyhow::Result<Vec<Step>> {
         match received {
             Received::Text(message) => Ok(self.session.heard(&message)),
-            Received::End(code) => bail!(self.session.lost(code)),
+            Received::End(farewell) => bail!(self.session.lost(farewell.as_ref())),
         }
     }
 

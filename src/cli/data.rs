@@ -1,8 +1,7 @@
 //! `whisperchat data`: what is kept of somebody, shown or forgotten on their request, and a backup.
 
-use super::{ConfigArgs, now_ms};
+use super::{ConfigArgs, now_ms, store};
 use crate::store::{Erased, NewAudit, Store, Subject};
-use anyhow::ensure;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::io::Write as _;
@@ -11,6 +10,9 @@ use std::process::ExitCode;
 
 /// Who does what this command does, in the audit log.
 const ACTOR: &str = "command line";
+
+/// What is said of somebody who is not known.
+const NOTHING: &str = "nothing is kept of them";
 
 #[derive(Debug, Args)]
 pub(super) struct DataArgs {
@@ -80,30 +82,49 @@ async fn export(args: SubjectArgs) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &kept)?;
     writeln!(out)?;
+    let lists = kept.as_object().into_iter().flat_map(|kept| kept.values());
+    if lists
+        .filter_map(|value| value.as_array())
+        .all(Vec::is_empty)
+    {
+        eprintln!("{NOTHING}");
+    }
     Ok(())
 }
 
 async fn erase(args: SubjectArgs) -> anyhow::Result<()> {
     let store = open(&args.config).await?;
-    let Erased {
-        reports_by,
-        reports_of,
-        bans,
-        bans_kept,
-        reports_kept,
-    } = store.erase(args.subject, ACTOR, now_ms()?).await?;
+    let erased = store.erase(args.subject, ACTOR, now_ms()?).await?;
     store.close().await;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "forgotten: who made {reports_by} reports")?;
-    writeln!(out, "forgotten: who is meant by {reports_of} reports")?;
-    writeln!(out, "forgotten: {bans} bans that were over")?;
-    if bans_kept > 0 {
+    if erased == Erased::default() {
+        writeln!(out, "{NOTHING}")?;
+        return Ok(());
+    }
+    let by = counted(erased.reports_by, "report");
+    let of = counted(erased.reports_of, "report");
+    writeln!(out, "forgotten: who made {by}")?;
+    writeln!(out, "forgotten: who is meant by {of}")?;
+    writeln!(
+        out,
+        "forgotten: {} already over",
+        counted(erased.bans, "ban")
+    )?;
+    if erased.bans_kept > 0 {
+        let bans = counted(erased.bans_kept, "ban");
+        let reports = counted(erased.reports_kept, "report");
         writeln!(
             out,
-            "kept: {bans_kept} bans in force, and {reports_kept} reports that led to them; ask again when they are over"
+            "kept: {bans} in force, and {reports} that led there; ask again when that is over"
         )?;
     }
     Ok(())
+}
+
+/// "1 report", "2 reports"
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 async fn backup(args: BackupArgs) -> anyhow::Result<()> {
@@ -115,16 +136,6 @@ async fn backup(args: BackupArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The store of the settings, which must be there already.
 async fn open(args: &ConfigArgs) -> anyhow::Result<Store> {
-    let settings = args.load()?.store;
-    let at = settings.at(|name| std::env::var_os(name));
-    if let Some(file) = at.file() {
-        ensure!(
-            file.exists(),
-            "there is no store at {}; set store.folder to where the server keeps it",
-            file.display()
-        );
-    }
-    Ok(Store::open(&at, &settings.opening()).await?)
+    Ok(store::open(&args.load()?.store).await?.store)
 }

@@ -4,6 +4,8 @@ use super::ConfigArgs;
 use crate::config::AdminListen;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Args;
+use serde_json::Value;
+use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::ExitCode;
@@ -14,9 +16,14 @@ const ANSWER_MAX_BYTES: u64 = 16 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct HealthcheckArgs {
-    /// Ask here, such as <http://127.0.0.1:9090/livez> [default: where `admin_listen` says]
-    #[arg(long, value_name = "URL", conflicts_with = "ready")]
-    url: Option<String>,
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "ready",
+        value_parser = target,
+        help = "Ask here, such as http://127.0.0.1:9090/livez [default: where `admin_listen` says]"
+    )]
+    url: Option<Target>,
     /// Ask whether it is ready for more people, not only whether it lives
     #[arg(long)]
     ready: bool,
@@ -25,6 +32,37 @@ pub(super) struct HealthcheckArgs {
     timeout: Duration,
     #[command(flatten)]
     config: ConfigArgs,
+}
+
+/// Whom to ask for what.
+#[derive(Debug, Clone)]
+struct Target {
+    host: String,
+    path: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.host, self.path)
+    }
+}
+
+fn target(url: &str) -> Result<Target, String> {
+    if url.starts_with("https://") {
+        return Err("TLS can't be asked: the operators' listener speaks plain http://".to_owned());
+    }
+    let rest = url
+        .strip_prefix("http://")
+        .ok_or("must be a URL such as http://127.0.0.1:9090/livez")?;
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(_))) {
+        return Err("needs a host and a port, such as http://127.0.0.1:9090/livez".to_owned());
+    }
+    Ok(Target {
+        host: host.to_owned(),
+        path: if path.is_empty() { "/" } else { path }.to_owned(),
+    })
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -37,18 +75,28 @@ fn timeout(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: HealthcheckArgs) -> anyhow::Result<ExitCode> {
     let deadline = Instant::now() + args.timeout;
-    let url = match args.url {
-        Some(url) => url,
-        None => default_url(&args.config, args.ready)?,
+    let target = match args.url {
+        Some(target) => target,
+        None => default_target(&args.config, args.ready)?,
     };
-    let (status, body) = get(&url, deadline).with_context(|| url.clone())?;
-    ensure!(status == 200, "{url}: {status} {}", body.trim());
+    let (status, body) = get(&target, deadline).with_context(|| target.to_string())?;
+    ensure!(
+        is_of_health(&body),
+        "{target}: answers with {status}, but not how a server is; ask for /livez or /readyz where operators do"
+    );
+    ensure!(status == 200, "{target}: {status} {}", body.trim());
     println!("{}", body.trim());
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether it is what `/livez` and `/readyz` answer, or why they don't: a page would be one of somebody else's.
+fn is_of_health(body: &str) -> bool {
+    let answer: Option<Value> = serde_json::from_str(body).ok();
+    answer.is_some_and(|answer| answer.get("status").is_some())
+}
+
 /// Where the settings say that operators ask. Who listens everywhere is asked on this machine.
-fn default_url(config: &ConfigArgs, is_ready_asked: bool) -> anyhow::Result<String> {
+fn default_target(config: &ConfigArgs, is_ready_asked: bool) -> anyhow::Result<Target> {
     let mut address = match config.load()?.admin_listen {
         AdminListen::Off => bail!("nowhere to ask: `admin_listen` is off; set it, or give --url"),
         AdminListen::Auto => AdminListen::USUAL,
@@ -64,22 +112,16 @@ fn default_url(config: &ConfigArgs, is_ready_asked: bool) -> anyhow::Result<Stri
             SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    let path = if is_ready_asked { "readyz" } else { "livez" };
-    Ok(format!("http://{address}/{path}"))
+    Ok(Target {
+        host: address.to_string(),
+        path: if is_ready_asked { "/readyz" } else { "/livez" }.to_owned(),
+    })
 }
 
 /// The status and the body of the answer.
-fn get(url: &str, deadline: Instant) -> anyhow::Result<(u16, String)> {
-    let (host, path) = url
-        .strip_prefix("http://")
-        .map(|rest| {
-            rest.find('/')
-                .map_or((rest, "/"), |slash| rest.split_at(slash))
-        })
-        .context("must be a URL such as http://127.0.0.1:9090/livez")?;
-    let mut addresses = host
-        .to_socket_addrs()
-        .context("needs a host and a port, such as 127.0.0.1:9090")?;
+fn get(target: &Target, deadline: Instant) -> anyhow::Result<(u16, String)> {
+    let Target { host, path } = target;
+    let mut addresses = host.to_socket_addrs()?;
     let address = addresses.next().context("no such host")?;
     let mut stream = TcpStream::connect_timeout(&address, left(deadline)?)?;
     stream.set_write_timeout(Some(left(deadline)?))?;

@@ -10,6 +10,7 @@ mod man;
 mod print_config;
 mod serve;
 mod signals;
+mod store;
 mod supervisor;
 mod swarm;
 
@@ -92,6 +93,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
         .ok_or_else(|| "must be KEY=VALUE, such as privacy.position_grid_km=5".to_owned())
+        .filter(|(key, _)| !key.is_empty())
 }
 
 impl ConfigArgs {
@@ -187,8 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_without_a_value_is_refused() {
-        let error = Cli::try_parse_from(["whisperchat", "serve", "--set", "listen"]).unwrap_err();
-        assert!(error.to_string().contains("KEY=VALUE"), "{error}");
+    fn a_setting_without_a_key_or_a_value_is_refused() {
+        for set in ["listen", "=x"] {
+            let error = Cli::try_parse_from(["whisperchat", "serve", "--set", set]).unwrap_err();
+            assert!(error.to_string().contains("KEY=VALUE"), "{error}");
+        }
     }
 }

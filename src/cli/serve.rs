@@ -54,13 +54,19 @@ async fn open_store(settings: &config::Store) -> anyhow::Result<Option<Store>> {
             tracing::info!(database = store.name(), "the store is open");
             Ok(Some(store))
         }
-        Err(StoreError::Off) if settings.url == config::StoreUrl::Off => Ok(None),
+        Err(StoreError::Off) => Ok(None),
         // One that is there may have accounts: without it, everybody on this machine would be let in.
         Err(error @ StoreError::Open { .. }) if at.file().is_some_and(|file| may_exist(&file)) => {
             Err(error.into())
         }
-        Err(error @ (StoreError::Off | StoreError::Open { .. })) if !settings.is_asked_for() => {
-            tracing::warn!(%error, "reports and bans will not outlast this process");
+        Err(error @ (StoreError::Unknown | StoreError::Open { .. }))
+            if !settings.is_asked_for() =>
+        {
+            tracing::warn!(
+                %error,
+                "reports and bans will not outlast this process, and there are no accounts: operators on this machine \
+                 need not log in"
+            );
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -112,7 +118,7 @@ fn announce(server: &Server) -> anyhow::Result<()> {
         "  in a terminal: {program} chat --server {ws}://{address} --at 48.8566,2.3522 --range 50 --name ann"
     )?;
     if let Some(address) = server.admin_addr() {
-        writeln!(out, "  for operators: http://{}/readyz", address?)?;
+        writeln!(out, "  for operators: http://{}/", address?)?;
     }
     writeln!(
         out,
@@ -145,7 +151,11 @@ fn reload(args: &ConfigArgs, reloader: &Reloader) -> anyhow::Result<()> {
     if changed.contains(&"log.level") {
         log::set_level(&change.config.log.level)?;
     }
-    tracing::info!(changed = changed.join(", "), "reloaded");
+    if changed.is_empty() {
+        tracing::info!("reloaded; nothing has changed of the settings in force");
+    } else {
+        tracing::info!(changed = changed.join(", "), "reloaded");
+    }
     let waiting = change.needs_restart();
     if !waiting.is_empty() {
         tracing::warn!(

@@ -35,6 +35,18 @@ impl AdminListen {
             Self::At(address) => address.ip().is_loopback(),
         }
     }
+
+    /// Whether people can connect there at the same time.
+    pub(super) fn is_beside(self, listen: SocketAddr) -> bool {
+        let Self::At(address) = self else {
+            return true;
+        };
+        let is_everywhere = address.ip().is_unspecified() || listen.ip().is_unspecified();
+        let shares_ip =
+            address.ip() == listen.ip() || (is_everywhere && address.is_ipv4() == listen.is_ipv4());
+        // Port 0 is one of the system's choice, another each time.
+        address.port() == 0 || address.port() != listen.port() || !shares_ip
+    }
 }
 
 impl TryFrom<String> for AdminListen {

@@ -1,5 +1,7 @@
 //! What each setting may be, in one place for checking and for saying.
 
+use super::log::LEVEL_ALLOWED;
+
 /// Numbers with a smallest and a largest value: the key, both, and what is counted.
 const BOUNDS: &[(&str, f64, f64, &str)] = &[
     ("matching.rematch_cooloff_s", 0.0, 86_400.0, " seconds"),
@@ -73,8 +75,8 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "admin_listen",
-        "must be auto, off, or an IP address and a port, such as 127.0.0.1:9090; one that other machines \
-         can reach needs `admin.token` or `admin.token_file`",
+        "must be auto, off, or an IP address and a port, such as 127.0.0.1:9090, other than those of `listen`; \
+         one that other machines can reach needs `admin.token` or `admin.token_file`",
     ),
     (
         "admin.token",
@@ -161,7 +163,6 @@ const OTHERS: &[(&str, &str)] = &[
         "moderation.appeal",
         "must be a sentence of at most 90 bytes, for a close frame has no room for more",
     ),
-    ("moderation.dry_run", SWITCH),
     (
         "webhook.url",
         "must be http:// or https://, a host, and the path at which calls are taken, such as \
@@ -192,9 +193,11 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("message_check.when_away", "must be pass or refuse"),
     (
-        "log.level",
-        "must be error, warn, info, debug, trace, or a filter such as info,whisperchat=debug",
+        "moderation.ban_at",
+        "must be 0 to 1000000, and not below `moderation.apart_at`, or 0 for never",
     ),
+    ("moderation.dry_run", SWITCH),
+    ("log.level", LEVEL_ALLOWED),
 ];
 
 /// What a setting may be, for people.

@@ -28,6 +28,7 @@ impl Config {
             } = entry;
             let change = if is_live { "SIGHUP" } else { "a restart" };
             let (_, name) = section_and_name(key);
+            let about = without_links(about);
             let allowed = allowed(key).unwrap_or_default();
             let _ = writeln!(out, "\n# {about}\n# {allowed}; changed by {change}");
             let _ = match value {
@@ -37,6 +38,25 @@ impl Config {
         });
         out
     }
+}
+
+/// Text of the manual with the words of its links alone: `[these](there.md)`.
+fn without_links(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, words, after)) = first_link(rest) {
+        out.extend([before, words]);
+        rest = after;
+    }
+    out + rest
+}
+
+/// What stands before a link, its words, and what stands after it.
+fn first_link(text: &str) -> Option<(&str, &str, &str)> {
+    let (words_and_before, rest) = text.split_once("](")?;
+    let (before, words) = words_and_before.rsplit_once('[')?;
+    let (_, after) = rest.split_once(')')?;
+    Some((before, words, after))
 }
 
 /// What is in force as a TOML file that says where each setting came from.
@@ -160,7 +180,17 @@ mod tests {
                     .starts_with(&format!("{name} ="))
             };
             assert!(printed.lines().any(is_there), "{key}");
-            assert!(printed.contains(about), "{about}");
+            assert!(printed.contains(&without_links(about)), "{about}");
         }
+        assert!(
+            !printed.contains("](") && printed.contains("(admin.md)"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn a_link_is_its_words() {
+        let text = "one ([a.md](a.md)), [b](b.md#c) and [\"10.0.0.0/8\"]";
+        assert_eq!(without_links(text), "one (a.md), b and [\"10.0.0.0/8\"]");
     }
 }

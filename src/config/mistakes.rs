@@ -1,16 +1,27 @@
 //! Settings that are readable and yet can't be used.
 
 use super::allowed::bounds;
+use super::log::filter;
 use super::reference::entries;
 use super::{Auth, Config, StoreUrl, origin};
 use crate::geo::{PrivacyGrid, Range};
 use serde_json::Value;
 
 impl Config {
-    /// The keys of all values that are out of bounds.
-    pub(super) fn mistakes(&self) -> Vec<&'static str> {
-        let mut mistakes = self.numbers_out_of_bounds();
-        mistakes.extend(self.others_out_of_bounds());
+    /// The keys of all values that can't be used; of a list, with the index of the entry.
+    pub(super) fn mistakes(&self) -> Vec<String> {
+        let numbers = self.numbers_out_of_bounds();
+        let others = self.others_out_of_bounds();
+        let others = others.filter(|key| !numbers.contains(key));
+        let mut mistakes: Vec<_> = numbers
+            .iter()
+            .copied()
+            .chain(others)
+            .map(str::to_owned)
+            .collect();
+        let origins = &self.security.allowed_origins;
+        let wrong = origins.iter().position(|it| !origin::is_pattern(it));
+        mistakes.extend(wrong.map(|index| format!("security.allowed_origins.{index}")));
         mistakes
     }
 
@@ -31,11 +42,11 @@ impl Config {
 
     fn others_out_of_bounds(&self) -> impl Iterator<Item = &'static str> {
         let Self {
+            listen,
             admin_listen,
             admin,
             privacy,
             matching,
-            security,
             tls,
             log,
             telemetry,
@@ -48,12 +59,16 @@ impl Config {
         } = self;
         let is_range = |km| Range::from_km(km).is_ok();
         let others = [
-            ("admin_listen", admin_listen.is_local() || admin.has_token()),
+            (
+                "admin_listen",
+                admin_listen.is_beside(*listen) && (admin_listen.is_local() || admin.has_token()),
+            ),
             ("admin.token", admin.is_token_good()),
             ("admin.token_file", admin.is_token_file_good()),
             ("admin.origin", admin.is_origin_good()),
             ("store.url", store.is_url_good()),
             ("store.folder", store.is_folder_good()),
+            ("moderation.ban_at", moderation.is_ban_at_good()),
             ("moderation.appeal", moderation.is_appeal_good()),
             (
                 "webhook.url",
@@ -93,17 +108,7 @@ impl Config {
             ),
             ("auth.issuer", auth.is_said(auth.issuer.as_ref())),
             ("auth.audience", auth.is_said(auth.audience.as_ref())),
-            (
-                "security.allowed_origins",
-                security
-                    .allowed_origins
-                    .iter()
-                    .all(|it| origin::is_pattern(it)),
-            ),
-            (
-                "log.level",
-                tracing_subscriber::EnvFilter::try_new(&log.level).is_ok(),
-            ),
+            ("log.level", filter(&log.level).is_some()),
         ];
         others
             .into_iter()

@@ -43,6 +43,11 @@ impl Default for Moderation {
 }
 
 impl Moderation {
+    /// Who is kept apart is not banned yet.
+    pub(super) fn is_ban_at_good(&self) -> bool {
+        self.ban_at == 0.0 || self.ban_at >= self.apart_at
+    }
+
     /// As much as a close frame has room for, with a reason before it.
     pub(super) fn is_appeal_good(&self) -> bool {
         self.appeal.as_ref().is_none_or(|text| text.len() <= 90)

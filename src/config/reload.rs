@@ -109,6 +109,18 @@ fn store(it: &mut Comparison<'_>) -> Store {
     })
 }
 
+/// Clients show other tokens from then on; who is there by one of before stays.
+fn auth(it: &mut Comparison<'_>) -> Auth {
+    section!(it, Auth auth {
+        live algorithm,
+        live key,
+        live jwks,
+        live issuer,
+        live audience,
+        live leeway_s,
+    })
+}
+
 /// Rules may change at any time.
 fn moderation(it: &mut Comparison<'_>) -> Moderation {
     section!(it, Moderation moderation {
@@ -161,14 +173,12 @@ impl Config {
         // Whether there is TLS at all is decided when the server begins to listen.
         let is_tls = |config: &Self| config.tls.certificate.is_some();
         let keeps_tls = is_tls(self) == is_tls(wanted);
-        // Whether operators need a token at all was decided with where they connect.
-        let keeps_token = self.admin.has_token() == wanted.admin.has_token();
         let config = Self {
             listen: choose!(it, at_start listen),
             admin_listen: choose!(it, at_start admin_listen),
             admin: Admin {
-                token: choose!(it, keeps_token, admin.token),
-                token_file: choose!(it, keeps_token, admin.token_file),
+                token: choose!(it, live admin.token),
+                token_file: choose!(it, live admin.token_file),
                 origin: choose!(it, at_start admin.origin),
                 history_step_s: choose!(it, at_start admin.history_step_s),
                 hashes_at_once: choose!(it, at_start admin.hashes_at_once),
@@ -233,14 +243,7 @@ impl Config {
                 certificate: choose!(it, keeps_tls, tls.certificate),
                 key: choose!(it, keeps_tls, tls.key),
             },
-            auth: section!(it, Auth auth {
-                live algorithm,
-                live key,
-                live jwks,
-                live issuer,
-                live audience,
-                live leeway_s,
-            }),
+            auth: auth(it),
             store: store(it),
             moderation: moderation(it),
             webhook: webhook(it),
@@ -328,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn another_token_for_operators_is_live_and_whether_there_is_one_is_not() {
+    fn the_token_for_operators_is_live_and_so_is_whether_there_is_one() {
         let (open, mut guarded) = (Config::default(), Config::default());
         guarded.admin.token = Some("sixteen-or-more-characters".to_owned().into());
         let mut other = Config::default();
@@ -337,8 +340,8 @@ mod tests {
         assert_eq!(guarded.change_to(&other).changed(), both);
         for (now, wanted) in [(&open, &guarded), (&guarded, &open)] {
             let change = now.change_to(wanted);
-            assert_eq!(change.needs_restart(), ["admin.token"]);
-            assert_eq!(change.config, *now);
+            assert_eq!(change.changed(), ["admin.token"]);
+            assert_eq!(change.config, *wanted);
         }
     }
 }

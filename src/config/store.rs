@@ -85,8 +85,7 @@ impl Default for Store {
 }
 
 impl Store {
-    /// Where the store is, by the settings and what the environment says of folders. [`StoreAt::Off`] if it is to be
-    /// a file and nothing says where.
+    /// Where the store is, by the settings and what the environment says of folders.
     pub fn at(&self, environment: impl Fn(&str) -> Option<OsString>) -> StoreAt {
         match &self.url {
             StoreUrl::Off => StoreAt::Off,
@@ -94,7 +93,7 @@ impl Store {
             StoreUrl::Auto => {
                 let usual = || usual_folder(environment);
                 let folder = self.folder.clone().or_else(usual);
-                folder.map_or(StoreAt::Off, StoreAt::Folder)
+                folder.map_or(StoreAt::Unknown, StoreAt::Folder)
             }
         }
     }
@@ -132,9 +131,10 @@ impl Store {
     pub(super) fn is_url_good(&self) -> bool {
         match &self.url {
             StoreUrl::Auto | StoreUrl::Off => true,
-            StoreUrl::At(url) => ["postgres://", "postgresql://"]
-                .iter()
-                .any(|scheme| url.reveal().starts_with(scheme)),
+            StoreUrl::At(url) => ["postgres://", "postgresql://"].iter().any(|scheme| {
+                let rest = url.reveal().strip_prefix(scheme);
+                rest.is_some_and(|rest| !rest.trim_matches('/').is_empty())
+            }),
         }
     }
 
@@ -152,11 +152,14 @@ fn usual_folder(environment: impl Fn(&str) -> Option<OsString>) -> Option<PathBu
         let folders = folders.to_string_lossy();
         return folders.split(':').next().map(PathBuf::from);
     }
-    let state = folder("XDG_STATE_HOME").map(PathBuf::from);
-    let state = state.filter(|path| path.is_absolute()).or_else(|| {
-        let home = PathBuf::from(folder("HOME")?);
-        Some(home.join(".local/state"))
-    })?;
+    // A path that is not absolute is none, by that specification: it would be another one from each folder.
+    let absolute = |name: &str| {
+        folder(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let in_home = || Some(absolute("HOME")?.join(".local/state"));
+    let state = absolute("XDG_STATE_HOME").or_else(in_home)?;
     Some(state.join("whisperchat"))
 }
 
@@ -187,7 +190,8 @@ mod tests {
         assert_eq!(at(&store, &environment), folder("/state/whisperchat"));
         environment.push(("STATE_DIRECTORY", "/var/lib/whisperchat:/var/lib/other"));
         assert_eq!(at(&store, &environment), folder("/var/lib/whisperchat"));
-        assert_eq!(at(&store, &[]), StoreAt::Off);
+        assert_eq!(at(&store, &[]), StoreAt::Unknown);
+        assert_eq!(at(&store, &[("HOME", "relative")]), StoreAt::Unknown);
         assert!(!store.is_asked_for());
         store.folder = Some("/mine".into());
         assert_eq!(at(&store, &environment), folder("/mine"));
@@ -208,7 +212,9 @@ mod tests {
         assert!(store.is_url_good());
         let shown = [format!("{store:?}"), serde_json::to_string(&store).unwrap()];
         assert!(!shown.concat().contains("secret"), "{shown:?}");
-        store.url = "mysql://db/whisperchat".to_owned().into();
-        assert!(!store.is_url_good());
+        for url in ["mysql://db/whisperchat", "postgres://", "postgresql:///"] {
+            store.url = url.to_owned().into();
+            assert!(!store.is_url_good(), "{url}");
+        }
     }
 }

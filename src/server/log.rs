@@ -3,7 +3,8 @@
 //! There is one for the process, as there is one standard error. Lines are written by a thread of their own. If
 //! nobody reads them in time they are dropped and counted, rather than hold up the server.
 
-use crate::config::{Log, LogFormat};
+use crate::config::log::LEVEL_ALLOWED;
+use crate::config::{self, Log, LogFormat};
 use parking_lot::Mutex;
 use std::io::{IsTerminal as _, stderr};
 use std::sync::OnceLock;
@@ -29,10 +30,7 @@ struct Control {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The level can't be read.
-    #[error(
-        "a level must be error, warn, info, debug, trace, or a filter such as \
-         info,whisperchat=debug, not {0:?}"
-    )]
+    #[error("a level {LEVEL_ALLOWED}, not {0:?}")]
     NotALevel(String),
     /// This process logs in its own way, or has begun to already.
     #[error("the log of this process is not the server's")]
@@ -108,7 +106,7 @@ pub(super) fn dropped_lines() -> u64 {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(level).map_err(|_| LogError::NotALevel(level.to_owned()))
+    config::log::filter(level).ok_or_else(|| LogError::NotALevel(level.to_owned()))
 }
 
 #[cfg(test)]

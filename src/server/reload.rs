@@ -37,7 +37,12 @@ impl Reloader {
         if let Some(guard) = &shared.guard
             && guard.renew(token)
         {
-            tracing::info!("operators must show another token from now on");
+            let is_asked_for = admin.token.is_some() || admin.token_file.is_some();
+            if is_asked_for {
+                tracing::info!("operators must show another token from now on");
+            } else {
+                tracing::info!("operators need show no token from now on");
+            }
         }
         shared.reconfigure(&change.config);
         if let Some(safety) = &shared.rules.hub.safety {

@@ -11,10 +11,13 @@ pub(super) const RETRY_AFTER_MS: u64 = 5000;
 #[non_exhaustive]
 pub enum StoreError {
     /// There is to be no store.
-    #[error(
-        "there is no store: store.url is off, or store.folder is unset and nothing else says where"
-    )]
+    #[error("there is no store: store.url is off")]
     Off,
+    /// There is to be one in the usual folder, and nothing says which that is.
+    #[error(
+        "there is no store: HOME is not set to an absolute path, so nothing says where to keep it; set store.folder"
+    )]
+    Unknown,
     /// The database can't be had.
     #[error("cannot open the store {what}: {cause}; {advice}")]
     Open {

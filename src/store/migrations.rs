@@ -1,11 +1,11 @@
 //! The tables, from every earlier version to now. Migrations are part of the program; each runs once, in order, in a
 //! transaction with the note that it has run, so that a start that is interrupted goes on where it was.
 
+use super::at::open_file;
 use super::{Kind, Opening, Store, StoreAt, StoreError};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Executor as _, SqlSafeStr as _};
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -72,7 +72,7 @@ pub(super) async fn run(store: &Store, at: &StoreAt, opening: &Opening) -> Resul
     let mut connection = store.pool.acquire().await?;
     let _lock = match at {
         StoreAt::Folder(folder) => Some(lock(folder, opening.timeout).await?),
-        StoreAt::Url(_) | StoreAt::Off => {
+        StoreAt::Url(_) | StoreAt::Off | StoreAt::Unknown => {
             connection.execute(UNHURRIED).await?;
             None
         }
@@ -92,12 +92,7 @@ async fn lock(folder: &Path, patience: Duration) -> Result<File, StoreError> {
         cause: format!("{}: {}", path.display(), cause.to_string()),
         advice: "see that the server may write to the folder, and that no other one is changing it",
     };
-    let open = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path);
-    let file = open.map_err(|cause| refused(&cause))?;
+    let file = open_file(&path).map_err(|cause| refused(&cause))?;
     let taken = timeout(patience, async {
         loop {
             match file.try_lock() {

@@ -83,7 +83,7 @@ impl Store {
     /// Opens the database, makes it if it is a file that isn't there, and brings its tables to this version.
     ///
     /// # Errors
-    /// [`StoreError::Off`] if there is to be none; [`StoreError::Open`] if it can't be had, with what to do;
+    /// [`StoreError::Off`] if there is to be none, [`StoreError::Unknown`] if nothing says where; [`StoreError::Open`] if it can't be had, with what to do;
     /// [`StoreError::Newer`] and [`StoreError::Changed`] if it isn't one that this version understands.
     pub async fn open(at: &StoreAt, opening: &Opening) -> Result<Self, StoreError> {
         let (pool, kind) = at::connect(at, opening).await?;

@@ -113,6 +113,7 @@ inBrowser("a town that is not known is said to be so", async ({ server, browser 
   await ann.reads("#place-note", "No town of this name is known here");
   await ann.page.click("#join");
   await ann.reads("#place-error", "No town of this name is known here");
+  assert.equal(await ann.page.textContent("#place-note"), "", "once is enough");
   assert.equal(await ann.page.evaluate(() => document.activeElement.id), "place");
   assert.equal(await ann.page.getAttribute("#place", "aria-invalid"), "true");
 });

@@ -91,6 +91,15 @@ inBrowser("the browser's language is spoken, and another can be chosen and is re
   await bob.reads("#form-title", "Talk with someone near you");
 });
 
+inBrowser("the time of day is written as it is where the browser is from", async ({ server, browser }) => {
+  for (const [locale, form] of [["en-GB", /^\d\d:\d\d$/], ["en-US", /^\d\d:\d\d\s[AP]M$/]]) {
+    const [ann] = await chatting(browser, [server.url, server.url], { locale });
+    await ann.say("Hello");
+    await ann.reads(".own .mark", "delivered");
+    assert.match(await ann.page.textContent(".own time"), form);
+  }
+});
+
 inBrowser("a language chosen in a chat changes what was said by the page, not by people", async ({ server, browser }) => {
   const [ann, bob] = await chatting(browser, [server.url, server.url]);
   await ann.say("Hello");

@@ -119,12 +119,15 @@ async fn who_is_kept_apart_meets_only_others_who_are() {
 
 #[tokio::test]
 async fn a_dry_run_only_says_what_would_have_been_done() {
-    for (threshold, measure) in [
+    let thresholds = [
         ("moderation.ban_at", "ban"),
         ("moderation.apart_at", "shadow"),
         ("moderation.slow_at", "slow"),
-    ] {
-        let house = house(&[(threshold, TWO_REPORTS), ("moderation.dry_run", "true")]).await;
+    ];
+    for (threshold, measure) in thresholds {
+        let mut rules = thresholds.map(|(other, _)| (other, "0")).to_vec();
+        rules.extend([(threshold, TWO_REPORTS), ("moderation.dry_run", "true")]);
+        let house = house(&rules).await;
         let (mut bob, _) = reported_by_two(&house).await;
         bob.expect("partner_left").await;
         let entry = until("an entry of the audit log", async || {

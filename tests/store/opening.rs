@@ -4,7 +4,7 @@ use crate::common::within;
 use crate::fresh::Fresh;
 use crate::{at, on_both, open, report, try_open};
 use sqlx::Executor as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::time::Duration;
 use whisperchat::private::Private;
 use whisperchat::store::{Opening, Store, StoreAt, StoreError};
@@ -90,6 +90,26 @@ async fn the_file_and_its_folder_are_for_their_owner_alone() {
     );
 }
 
+/// As root gives an account to a server that has not run yet. Whoever is not root owns the folder anyway.
+#[tokio::test]
+async fn files_belong_to_whoever_the_folder_belongs_to() {
+    let fresh = Fresh::sqlite();
+    let _ = chown(fresh.folder(), Some(12_345), Some(12_345));
+    let owner = |path: &std::path::Path| {
+        let metadata = path.metadata().unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    let store = open(&fresh).await;
+    store.add_report(&report(1)).await.unwrap();
+    let mut count = 0;
+    for entry in fresh.folder().read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(owner(&path), owner(fresh.folder()), "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 4, "the database, its lock, and what SQLite keeps");
+}
+
 #[tokio::test]
 async fn a_folder_with_an_odd_name_is_a_folder_like_any_other() {
     let fresh = Fresh::sqlite();
@@ -112,7 +132,7 @@ async fn what_is_no_database_is_refused_with_what_to_do_and_left_as_it_is() {
     for expected in [
         &file.display().to_string(),
         "not a database",
-        "store.folder",
+        "put back a backup",
     ] {
         assert!(sentence.contains(expected), "no {expected} in {sentence}");
     }

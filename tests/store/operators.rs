@@ -22,10 +22,18 @@ fn now_ms() -> i64 {
 
 /// `whisperchat data` with its arguments, on a store in a folder.
 fn data(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    with_store(folder, &[&["data"], args].concat())
+}
+
+/// `whisperchat admin` with its arguments, on a store in a folder.
+fn admin(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    with_store(folder, &[&["admin"], args].concat())
+}
+
+fn with_store(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let folder = format!("store.folder={}", path(folder));
     let settings = ["--set", "store.url=auto", "--set", &folder];
-    let args = [&["data"], args, &settings].concat();
-    outcome(&mut whisperchat(&args))
+    outcome(&mut whisperchat(&[args, &settings].concat()))
 }
 
 /// What `whisperchat data` prints where it succeeds.
@@ -136,8 +144,15 @@ async fn the_usual_folder_is_used_and_done_without_where_it_can_not_be_had() {
     let server = Server::of(usual(&nowhere));
     let printed = server.printed("will not outlast this process").await;
     assert!(printed.contains("cannot open the store"), "{printed}");
+    assert!(printed.contains("need not log in"), "{printed}");
     Pair::chatting(&server, PARIS).await;
     assert!(server.stop().await.success());
+
+    for home in ["", "relative"] {
+        let server = Server::of(usual(Path::new(home)));
+        server.printed("HOME is not set to an absolute path").await;
+        assert!(server.stop().await.success());
+    }
 }
 
 #[test]
@@ -198,6 +213,17 @@ async fn what_is_kept_of_somebody_is_printed_and_that_is_written_down() {
 }
 
 #[tokio::test]
+async fn of_somebody_who_is_not_known_it_is_said_that_nothing_is_kept() {
+    let fresh = Fresh::sqlite();
+    open(&fresh).await.close().await;
+    let nobody = "0".repeat(32);
+    let (code, _, stderr) = data(fresh.folder(), &["export", "--subject", &nobody]);
+    assert_eq!((code, stderr.trim()), (Some(0), "nothing is kept of them"));
+    let text = printed(fresh.folder(), &["erase", "--subject", &nobody]);
+    assert_eq!(text, "nothing is kept of them\n");
+}
+
+#[tokio::test]
 async fn somebody_is_forgotten_while_the_server_runs() {
     let fresh = Fresh::sqlite();
     let server = server(&fresh);
@@ -207,8 +233,9 @@ async fn somebody_is_forgotten_while_the_server_runs() {
     store.add_ban(&ban(BOB)).await.unwrap();
     let text = printed(fresh.folder(), &["erase", "--subject", &BOB.to_string()]);
     for line in [
-        "forgotten: who is meant by 1 reports",
-        "kept: 1 bans in force, and 0 reports",
+        "forgotten: who is meant by 1 report\n",
+        "forgotten: 0 bans already over",
+        "kept: 1 ban in force, and 0 reports",
     ] {
         assert!(text.contains(line), "no {line} in {text}");
     }
@@ -227,7 +254,26 @@ async fn a_folder_without_a_store_is_not_given_one_by_asking() {
         assert_eq!(code, Some(1));
         assert!(stderr.contains("there is no store at"), "{stderr}");
     }
+    for args in [&["list"][..], &["disable", "ann"], &["reset", "ann"]] {
+        let (code, _, stderr) = admin(fresh.folder(), args);
+        assert_eq!(code, Some(1));
+        assert!(stderr.contains("there is no store at"), "{stderr}");
+    }
     assert_eq!(fresh.folder().read_dir().unwrap().count(), 0);
+    // The first account makes it, and says where.
+    let file = fresh.folder().join("whisperchat.db");
+    let (code, stdout, _) = admin(fresh.folder(), &["create", "ann"]);
+    let place = format!("in the store {}:\n", path(&file));
+    assert!(code == Some(0) && stdout.starts_with(&place), "{stdout}");
+}
+
+#[tokio::test]
+async fn a_store_without_accounts_says_so() {
+    let fresh = Fresh::sqlite();
+    open(&fresh).await.close().await;
+    let (code, stdout, _) = admin(fresh.folder(), &["list"]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("no accounts in the store "), "{stdout}");
 }
 
 /// Puts a file in the place of the database, as docs/store.md says.

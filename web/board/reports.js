@@ -1,7 +1,7 @@
 // What people have reported: the queue, one report with what was said, and the decision, by one key each.
 
 import { byId, element, say, show, tell } from "./dom.js";
-import { count, date } from "./words.js";
+import { count, counted, date } from "./words.js";
 
 const REASONS = {
   spam: "spam", abuse: "insults", sexual: "sexual content", minor: "a child", threat: "a threat", other: "something else",
@@ -104,7 +104,10 @@ export class Reports {
       ["Weighs", count(weight / 1000)],
     ];
     if (against) {
-      rows.push(["In 30 days", `${count(against.reports)} reports by ${count(against.reporters)} people from ${count(against.networks)} address ranges`]);
+      const [reports, people, ranges] = [
+        counted(against.reports, "report"), counted(against.reporters, "person", "people"), counted(against.networks, "address range"),
+      ];
+      rows.push(["In 30 days", `${reports} by ${people} from ${ranges}`]);
     }
     rows.push(["It is", decided_by ? `${state}, by ${decided_by}, ${date(decided_at_ms)}` : state]);
     tell(byId("report-facts"), rows);

@@ -11,6 +11,11 @@ const orNothing = (words) => (value) => (value === null || value === undefined ?
 
 export const count = orNothing((value) => (value < 1000 && !Number.isInteger(value) ? SHORT : WHOLE).format(value));
 
+/** So many of something: "1 report", "2 reports". */
+export function counted(number, one, many = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
 /** A duration, from ms. */
 export const duration = orNothing((ms) => {
   if (ms < 1) return `${SHORT.format(ms)} ms`;

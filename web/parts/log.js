@@ -3,7 +3,7 @@
 import { client } from "./client.js";
 import { $, element, onClick } from "./dom.js";
 import { onRender, render, state } from "./state.js";
-import { currentLanguage, word, write } from "./words.js";
+import { currentLocale, word, write } from "./words.js";
 
 /** Older messages leave the page, or a chat of days would fill the memory. */
 const LOG_MAX_ENTRIES = 1_000;
@@ -135,7 +135,7 @@ function logScrolled() {
 function clockTime(at) {
   const date = new Date(Number(at));
   if (Number.isNaN(date.getTime())) return "";
-  return date.toLocaleTimeString(currentLanguage(), { hour: "2-digit", minute: "2-digit" });
+  return date.toLocaleTimeString(currentLocale(), { hour: "2-digit", minute: "2-digit" });
 }
 
 export function listenLog() {

@@ -73,6 +73,8 @@ export async function readPlace() {
     }
   }
   showFieldError("place", wrong);
+  // Once is enough.
+  if (wrong) tell("place-note", "");
   if (!position) return null;
   remember(STORAGE_KEY, { label: $("place").value, position });
   return position;

@@ -33,8 +33,9 @@ export function word(key, values = {}) {
   return { key, values };
 }
 
-export function currentLanguage() {
-  return language;
+/** How the person writes the time of day: by the browser's own words for the language, such as `en-GB`. */
+export function currentLocale() {
+  return navigator.languages.find((tag) => tag.split("-")[0] === language) ?? language;
 }
 
 /** The text of this name. */

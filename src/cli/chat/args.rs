@@ -16,8 +16,13 @@ While chatting, every line is a message, except these:
   /next      look for somebody else
   /leave     leave the chat, or stop looking
   /range KM  look within another range
+  /block     end the chat, and never meet this person again
+  /report WHY [+evidence] [NOTE]
+             report this person: spam, abuse, sexual, minor, threat or other.
+             With +evidence, moderators see the last messages of the chat.
   /help      show this list
   /quit      leave the chat and end the program
+After a chat, /block and /report are about the person of that chat.
 A message that begins with / is written with two: //like this.
 
 If standard input is not a terminal, its lines are sent as soon as somebody is there (up to 100 are held \
@@ -43,7 +48,7 @@ pub(in crate::cli) struct ChatArgs {
     #[arg(long, value_name = "A,B,C", value_parser = interests)]
     interests: Option<Interests>,
     /// Stop looking after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", value_parser = give_up)]
     give_up: Option<u16>,
     /// The server: ws://, wss://, http://, https:// or just host:port
     #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080")]
@@ -93,6 +98,12 @@ fn position(text: &str) -> Result<Position, String> {
 fn range(text: &str) -> Result<Range, String> {
     let km = text.trim().parse().unwrap_or(f64::NAN);
     Range::from_km(km).map_err(|error| error.to_string())
+}
+
+fn give_up(text: &str) -> Result<u16, String> {
+    let seconds = text.trim().parse().ok();
+    let seconds = seconds.filter(|seconds| (1..=3600).contains(seconds));
+    seconds.ok_or_else(|| "must be 1 to 3600 whole seconds".to_owned())
 }
 
 fn name(text: &str) -> Result<Private<String>, String> {
@@ -170,7 +181,8 @@ mod tests {
             (["--name", " "], "1 to 32 characters"),
             (["--name", "a\u{1b}[2Jb"], "control characters"),
             (["--interests", "a,b,c,d,e,f,g,h,i"], "at most 8"),
-            (["--give-up", "0"], "1..=3600"),
+            (["--give-up", "0"], "must be 1 to 3600 whole seconds"),
+            (["--give-up", "soon"], "must be 1 to 3600 whole seconds"),
             (["--server", "ftp://example.org"], "ws://"),
         ] {
             let error = parsed(&flags).unwrap_err();

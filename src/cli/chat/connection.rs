@@ -3,6 +3,7 @@
 use super::address::ServerAddress;
 use super::screen::harmless;
 use super::wire::{Heard, Limits};
+use super::words;
 use crate::dialect::v1::SUBPROTOCOL;
 use anyhow::{Context as _, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -36,8 +37,15 @@ pub(super) struct Connection {
 /// What came from the server.
 pub(super) enum Received {
     Text(String),
-    /// The end, with the server's code if it gave one.
-    End(Option<u16>),
+    /// The end, with what the server says of it, if it does.
+    End(Option<Farewell>),
+}
+
+/// What the server says when it closes a connection.
+pub(super) struct Farewell {
+    pub(super) code: u16,
+    /// A sentence for whoever is concerned; often none.
+    pub(super) reason: String,
 }
 
 impl Connection {
@@ -74,8 +82,12 @@ impl Connection {
     }
 
     async fn welcome(&mut self, address: &ServerAddress) -> anyhow::Result<Limits> {
-        let Received::Text(text) = self.receive().await else {
-            bail!("{address} ended the connection before it had begun; try again later");
+        let text = match self.receive().await {
+            Received::Text(text) => text,
+            Received::End(Some(farewell)) => bail!(words::closed(Some(&farewell), None)),
+            Received::End(None) => {
+                bail!("{address} ended the connection before it had begun; try again later")
+            }
         };
         match serde_json::from_str(&text) {
             Ok(Heard::Welcome(welcome)) if welcome.protocol == 1 => Ok(welcome.limits),
@@ -106,7 +118,10 @@ impl Connection {
             match message {
                 Some(Ok(Message::Text(text))) => return Received::Text(text.as_str().to_owned()),
                 Some(Ok(Message::Close(frame))) => {
-                    return Received::End(frame.map(|frame| frame.code.into()));
+                    return Received::End(frame.map(|frame| Farewell {
+                        code: frame.code.into(),
+                        reason: harmless(&frame.reason),
+                    }));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Received::End(None),
@@ -157,6 +172,10 @@ fn foreign(address: &ServerAddress) -> String {
 fn failure(address: &ServerAddress, error: &Error) -> String {
     match error {
         Error::Http(response) => refusal(address, response.status(), response.headers()),
+        Error::Io(error) if is_no_tls(error) => {
+            let plain = address.to_string().replacen("wss://", "ws://", 1);
+            format!("what answers at {address} does not speak TLS; try --server {plain}")
+        }
         Error::Io(error) if error.get_ref().is_some() && address.is_encrypted() => {
             let error = harmless(&error.to_string());
             format!(
@@ -173,6 +192,12 @@ fn failure(address: &ServerAddress, error: &Error) -> String {
         }
         _ => foreign(address),
     }
+}
+
+/// Whether what came in answer to the first bytes of TLS was none.
+fn is_no_tls(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(rustls::Error::InvalidMessage(_)))
 }
 
 fn refusal(address: &ServerAddress, status: StatusCode, headers: &HeaderMap) -> String {

@@ -4,6 +4,7 @@
 mod entered;
 mod heard;
 
+use super::connection::Farewell;
 use super::wire::Limits;
 use super::words;
 use crate::geo::Position;
@@ -74,6 +75,12 @@ const ASKED: Stage = Stage::Waiting {
     is_cancelling: false,
 };
 
+/// With whom a chat was, and what the server calls it.
+struct Met {
+    chat: String,
+    partner: String,
+}
+
 struct Chat {
     partner: String,
     /// Ids of the messages that the server has not accepted yet.
@@ -109,7 +116,10 @@ pub(super) struct Session {
     /// What was entered and could not be done yet, oldest first; at most [`LINES_MAX`].
     lines: VecDeque<String>,
     ending: Ending,
-    has_chatted: bool,
+    /// The last chat, which may go on.
+    last_chat: Option<Met>,
+    /// Reports that the server has not answered yet.
+    unanswered_reports: usize,
     /// The criteria are not those of the last `join` any more.
     has_new_criteria: bool,
     unsent: usize,
@@ -135,7 +145,8 @@ impl Session {
             stage: ASKED,
             lines: VecDeque::new(),
             ending: Ending::NotYet,
-            has_chatted: false,
+            last_chat: None,
+            unanswered_reports: 0,
             has_new_criteria: false,
             unsent: 0,
             requests: 0,
@@ -156,9 +167,11 @@ impl Session {
         self.ending == Ending::NotYet && self.lines.len() < LINES_MAX
     }
 
-    /// Whether the program is about to end and only waits for the server to accept messages.
+    /// Whether the program is about to end and only waits for the server to accept what was sent.
     pub(super) fn is_ending(&self) -> bool {
-        self.ending == Ending::WhenAccepted && matches!(self.stage, Stage::Chatting(_))
+        let is_anything_sent =
+            matches!(self.stage, Stage::Chatting(_)) || self.unanswered_reports > 0;
+        self.ending == Ending::WhenAccepted && is_anything_sent
     }
 
     /// A script has succeeded if all its messages were accepted; a person was told of each that was not.
@@ -182,6 +195,7 @@ impl Session {
     pub(super) fn stopped(&mut self) -> Vec<Step> {
         self.end();
         self.drop_lines();
+        self.unanswered_reports = 0;
         if let Stage::Chatting(chat) = &mut self.stage {
             self.unsent += chat.in_flight.drain(..).count();
         }
@@ -206,9 +220,9 @@ impl Session {
     }
 
     /// Why the connection has ended, in words.
-    pub(super) fn lost(&mut self, code: Option<u16>) -> String {
+    pub(super) fn lost(&mut self, farewell: Option<&Farewell>) -> String {
         self.drop_lines();
-        words::closed(code, self.comes_back_after)
+        words::closed(farewell, self.comes_back_after)
     }
 
     /// Does what was entered, as far as it can be done now, and hands out the steps.
@@ -226,7 +240,7 @@ impl Session {
             Stage::Chatting(chat) => chat.in_flight.len(),
             _ => 0,
         };
-        let is_done = self.lines.is_empty() && in_flight == 0;
+        let is_done = self.lines.is_empty() && in_flight + self.unanswered_reports == 0;
         if is_done && self.ending == Ending::WhenAccepted {
             self.ending = Ending::Ended;
             self.steps.push(Step::Close);

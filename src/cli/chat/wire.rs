@@ -33,6 +33,14 @@ pub(super) enum Heard {
         #[serde(default)]
         reason: String,
     },
+    Blocked {
+        #[serde(default)]
+        chat: String,
+    },
+    Reported {
+        #[serde(default)]
+        chat: String,
+    },
     Resumed,
     GoingAway {
         #[serde(default)]
@@ -88,6 +96,8 @@ pub(super) struct Estimate {
 
 #[derive(Deserialize)]
 pub(super) struct Matched {
+    #[serde(default)]
+    pub(super) chat: String,
     #[serde(default)]
     pub(super) partner: Partner,
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! The server's terms in words for people.
 
+use super::connection::Farewell;
 use std::time::Duration;
 
 /// A number of km without digits that mean nothing.
@@ -53,9 +54,9 @@ pub(super) fn idle(reason: &str) -> &'static str {
     }
 }
 
-/// Why the server closed the connection and what to do; `code` is none if it said nothing.
-pub(super) fn closed(code: Option<u16>, comes_back_after: Option<Duration>) -> String {
-    match code {
+/// Why the server closed the connection and what to do; `farewell` is none if it said nothing.
+pub(super) fn closed(farewell: Option<&Farewell>, comes_back_after: Option<Duration>) -> String {
+    match farewell.map(|farewell| farewell.code) {
         None if comes_back_after.is_none() => {
             "The connection to the server was lost. Start again to reconnect.".to_owned()
         }
@@ -67,7 +68,13 @@ pub(super) fn closed(code: Option<u16>, comes_back_after: Option<Duration>) -> S
             }
         }
         Some(1000) => "The server ended the connection.".to_owned(),
-        Some(4000) => "This server does not let you chat any more.".to_owned(),
+        // Of who is banned the server says more than this program can.
+        Some(4000) => {
+            let reason = farewell.map_or("", |farewell| &farewell.reason);
+            format!("This server does not let you chat any more. {reason}")
+                .trim_end()
+                .to_owned()
+        }
         Some(4001) => "The server ended the connection after too many mistakes.".to_owned(),
         Some(4002) => "This chat was continued elsewhere, so it has ended here.".to_owned(),
         Some(4100) => {
@@ -90,15 +97,35 @@ pub(super) fn closed(code: Option<u16>, comes_back_after: Option<Duration>) -> S
 mod tests {
     use super::*;
 
+    fn farewell(code: u16, reason: &str) -> Farewell {
+        Farewell {
+            code,
+            reason: reason.to_owned(),
+        }
+    }
+
     #[test]
     fn a_server_that_goes_away_says_when_to_return() {
         let after = Some(Duration::from_millis(4100));
         assert_eq!(
-            closed(Some(4200), after),
+            closed(Some(&farewell(4200, "")), after),
             "The server went away. Start again in 5 s to reconnect."
         );
-        assert_eq!(closed(None, after), closed(Some(4200), after));
-        assert!(closed(Some(4242), None).contains("4242"));
+        assert_eq!(
+            closed(None, after),
+            closed(Some(&farewell(4200, "")), after)
+        );
+        assert!(closed(Some(&farewell(4242, "")), None).contains("4242"));
+    }
+
+    #[test]
+    fn who_is_banned_is_told_why() {
+        let banned = "This server does not let you chat any more.";
+        assert_eq!(closed(Some(&farewell(4000, "")), None), banned);
+        assert_eq!(
+            closed(Some(&farewell(4000, "Go away. Write to us.")), None),
+            format!("{banned} Go away. Write to us.")
+        );
     }
 
     #[test]

@@ -205,7 +205,7 @@ struct Drain {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Level {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,whisperchat=debug`.
+    /// `off`, `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,whisperchat=debug`.
     #[schema(example = "info,whisperchat=debug")]
     level: String,
 }

@@ -15,6 +15,7 @@ use super::caller::Caller;
 use super::office::{Accounts, Office};
 use super::problem::Problem;
 use super::rules::{Rule, Rules};
+use crate::accounts::Permission;
 use crate::accounts::token::NotGood;
 use crate::private::Private;
 use crate::server::http::only;
@@ -57,7 +58,8 @@ pub(super) enum Objection {
     Token,
     Access(NotGood),
     LoggedOut,
-    Role,
+    /// The role is not one of those that may.
+    Role(Permission),
     MustEnrol,
     NotJson,
     /// It can't be found out now.
@@ -158,7 +160,7 @@ impl Gate {
                     retry_after_s: UNSURE_RETRY_S,
                 },
                 _ if caller.must_enrol() => Objection::MustEnrol,
-                _ => Objection::Role,
+                _ => Objection::Role(permission),
             });
         }
         if !is_reading(&parts.method) && !is_json(&parts.headers) {
@@ -230,7 +232,8 @@ impl Objection {
             ),
             Self::Token => (
                 StatusCode::UNAUTHORIZED,
-                "the token is missing or wrong: `Authorization: Bearer …`",
+                "the token is missing or wrong: `Authorization: Bearer …`, with that of `admin.token`, or where there are \
+                 accounts with the access token that POST /api/v1/login gives",
             ),
             Self::Access(NotGood::NotOne) => (
                 StatusCode::UNAUTHORIZED,
@@ -248,7 +251,7 @@ impl Objection {
                 StatusCode::UNAUTHORIZED,
                 "the session that the access token is of has ended: log in again",
             ),
-            Self::Role => (StatusCode::FORBIDDEN, "your role may not do this"),
+            Self::Role(permission) => (StatusCode::FORBIDDEN, not_for_role(permission)),
             Self::MustEnrol => (
                 StatusCode::FORBIDDEN,
                 "your role takes a second factor: enrol one first, by POST /api/v1/me/factor or /api/v1/me/passkeys",
@@ -280,6 +283,22 @@ impl Objection {
             );
         }
         answer
+    }
+}
+
+/// What somebody is told whose role may not, and which may.
+fn not_for_role(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Enrol | Permission::Own | Permission::Look => "your role may not do this",
+        Permission::Moderate => {
+            "your role may not do this: it takes the permission `moderate`, which a moderator or admin has"
+        }
+        Permission::Steer => {
+            "your role may not do this: it takes the permission `steer`, which an admin has"
+        }
+        Permission::ManageAccounts => {
+            "your role may not do this: it takes the permission `accounts`, which an admin has"
+        }
     }
 }
 
@@ -335,6 +354,7 @@ impl utoipa::Modify for TokenScheme {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::{Role, Standing};
 
     const TOKEN: &str = "sixteen-or-more-characters";
 
@@ -428,6 +448,26 @@ mod tests {
         for origin in ["https://evil.example", "http://localhost:8080", "null", ""] {
             let outcome = check(local(), POST, &[host, ("origin", origin), JSON]);
             assert_eq!(outcome, Err(Objection::Origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn whoever_may_not_is_told_what_it_takes_and_who_may() {
+        let has_all = |permission| {
+            Role::ALL
+                .iter()
+                .all(|role| role.may(Standing::Full, permission))
+        };
+        for permission in Permission::ALL.into_iter().filter(|it| !has_all(*it)) {
+            let words = not_for_role(permission);
+            assert!(
+                words.contains(&format!("`{}`", permission.as_str())),
+                "{words}"
+            );
+            for role in Role::ALL {
+                let may = role.may(Standing::Full, permission);
+                assert_eq!(words.contains(role.as_str()), may, "{role}: {words}");
+            }
         }
     }
 

@@ -128,7 +128,26 @@ fn unfit(error: &serde_json::Error) -> String {
         .starts_with("missing field")
         .then_some(message.as_str());
     let said = missing.or(expected).unwrap_or("other values");
-    format!("the body is not what is asked for: {said}")
+    format!(
+        "the body is not what is asked for: {}",
+        with_plain_types(said)
+    )
+}
+
+/// The types of Rust, as whoever writes JSON calls them.
+fn with_plain_types(text: &str) -> String {
+    const TYPES: [(&str, &str); 6] = [
+        ("i32", "a whole number"),
+        ("i64", "a whole number"),
+        ("u32", "a whole number, not below 0"),
+        ("u64", "a whole number, not below 0"),
+        ("f64", "a number"),
+        ("a boolean", "true or false"),
+    ];
+    let plain = |text: String, (name, plain): &(&str, &str)| {
+        text.replace(&format!("expected {name}"), &format!("expected {plain}"))
+    };
+    TYPES.iter().fold(text.to_owned(), plain)
 }
 
 /// Has a description say of every problem that it is one.
@@ -184,10 +203,13 @@ mod tests {
         for (body, said) in [
             (r#"{"name": "hush"#, "not JSON"),
             (r#"{"name": "hush"}"#, "missing field `count`"),
-            (r#"{"name": "a", "count": "hush"}"#, "expected u64"),
+            (
+                r#"{"name": "a", "count": "hush"}"#,
+                "expected a whole number, not below 0",
+            ),
             (
                 r#"{"name": "a", "count": "hush, expected hush"}"#,
-                "expected u64",
+                "expected a whole number",
             ),
             (r#"{"name": ["hush"], "count": 1}"#, "expected a string"),
         ] {

@@ -27,7 +27,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
         }
         let read = Query::try_from_uri(&parts.uri);
         read.map(|Query(params)| Self(params))
-            .map_err(|why| bad(why.body_text()))
+            .map_err(|why| bad(unread(&why.body_text())))
+    }
+}
+
+/// What is wrong with the parameters, for people: the library says what its parser of numbers met.
+fn unread(text: &str) -> String {
+    let why = text.trim_start_matches("Failed to deserialize query string: ");
+    match why.split_once(": ") {
+        Some((name, why))
+            if ["integer", "digit", "number"]
+                .iter()
+                .any(|it| why.contains(it)) =>
+        {
+            format!("`{name}` must be a whole number")
+        }
+        _ => why.to_owned(),
     }
 }
 
@@ -106,4 +121,37 @@ pub(super) fn made(version: i64, location: &str, body: impl Serialize) -> Respon
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Asked {
+        limit: Option<u32>,
+        after: Option<String>,
+    }
+
+    #[test]
+    fn a_parameter_that_can_not_be_read_is_named_in_plain_words() {
+        for (query, expected) in [
+            ("limit=many", "`limit` must be a whole number"),
+            ("limit=", "`limit` must be a whole number"),
+            ("limit=99999999999", "`limit` must be a whole number"),
+            (
+                "limti=1",
+                "unknown field `limti`, expected `limit` or `after`",
+            ),
+        ] {
+            let uri = format!("/?{query}").parse().unwrap();
+            let error = Query::<Asked>::try_from_uri(&uri).unwrap_err();
+            let words = unread(&error.body_text());
+            assert!(words.ends_with(expected), "{words}");
+            assert!(!words.contains("deserialize"), "{words}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What the person wants.
 
 use super::{ASKED, Criteria, Leaving, Session, Stage, Step};
+use crate::lobby::ReportReason;
 use serde_json::json;
 
 const HELP: &str = "\
@@ -8,9 +9,17 @@ Every line is a message, except these:
 /next      look for somebody else
 /leave     leave the chat, or stop looking
 /range KM  look within another range
+/block     end the chat, and never meet this person again
+/report WHY [+evidence] [NOTE]
+           report this person: spam, abuse, sexual, minor, threat or other.
+           With +evidence, moderators see the last messages of the chat.
 /help      show this list
 /quit      leave the chat and end the program
+After a chat, /block and /report are about the person of that chat.
 A message that begins with / is written with two: //like this.";
+
+/// What lets moderators see the last messages.
+const EVIDENCE: &str = "+evidence";
 
 /// A line as it is meant.
 pub(super) enum Entry {
@@ -19,6 +28,8 @@ pub(super) enum Entry {
     Next,
     Leave,
     Range(String),
+    Block,
+    Report(String),
     Help,
     Quit,
     Unknown(String),
@@ -41,6 +52,8 @@ pub(super) fn entry(line: &str) -> Entry {
         "/next" => Entry::Next,
         "/leave" => Entry::Leave,
         "/range" => Entry::Range(argument.trim().trim_end_matches("km").trim().to_owned()),
+        "/block" => Entry::Block,
+        "/report" => Entry::Report(argument.to_owned()),
         "/help" => Entry::Help,
         "/quit" => Entry::Quit,
         _ => Entry::Unknown(command.to_owned()),
@@ -60,6 +73,8 @@ impl Session {
             Entry::Next => self.look_again(),
             Entry::Leave => self.leave(),
             Entry::Range(km) => self.set_range(&km),
+            Entry::Block => self.block(),
+            Entry::Report(argument) => self.report(&argument),
             Entry::Help => self.notice(HELP),
             Entry::Quit => {
                 // What stands behind it was never meant to be sent.
@@ -155,6 +170,47 @@ impl Session {
             }
             Stage::Idle { .. } => self.notice("You are in no chat."),
         }
+    }
+
+    fn block(&mut self) {
+        if let Some(chat) = self.last_met() {
+            self.send("block", json!({"chat": chat}));
+        }
+    }
+
+    /// The messages of the chat are handed in only if the person says so.
+    fn report(&mut self, argument: &str) {
+        let reasons = ReportReason::ALL.map(ReportReason::name);
+        let mut words = argument.split_whitespace();
+        let Some(reason) = words.next().filter(|reason| reasons.contains(reason)) else {
+            let reasons = reasons.join(", ");
+            self.problem(format!(
+                "Not reported: say why, as /report spam does. It can be {reasons}; /help says more."
+            ));
+            return;
+        };
+        let Some(chat) = self.last_met() else {
+            return;
+        };
+        let (evidence, note): (Vec<_>, Vec<_>) = words.partition(|word| *word == EVIDENCE);
+        let mut fields = json!({"chat": chat, "reason": reason});
+        if !evidence.is_empty() {
+            fields["evidence"] = json!(true);
+        }
+        if !note.is_empty() {
+            fields["note"] = json!(note.join(" "));
+        }
+        self.send("report", fields);
+        self.unanswered_reports += 1;
+    }
+
+    /// The chat that `/block` and `/report` mean, or nothing after saying that there was none.
+    fn last_met(&mut self) -> Option<String> {
+        let chat = self.last_chat.as_ref().map(|met| met.chat.clone());
+        if chat.is_none() {
+            self.problem("You have talked with nobody yet.");
+        }
+        chat
     }
 
     fn set_range(&mut self, km: &str) {

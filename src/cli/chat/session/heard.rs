@@ -2,7 +2,7 @@
 
 use super::super::wire::{Heard, Matched, Refusal, Waiting};
 use super::super::words;
-use super::{ASKED, Chat, Ending, Leaving, Line, Session, Stage, Step};
+use super::{ASKED, Chat, Ending, Leaving, Line, Met, Session, Stage, Step};
 use serde_json::json;
 use std::time::Duration;
 
@@ -24,6 +24,13 @@ impl Session {
             Heard::PartnerBack => self.partner_notice(|who| format!("{who} is back.")),
             Heard::PartnerLeft { reason } => self.partner_left(&reason),
             Heard::Idle { reason } => self.idle(&reason),
+            Heard::Blocked { chat } => self.safety_notice(&chat, |who| {
+                format!("You blocked {who}. You will not meet again.")
+            }),
+            Heard::Reported { chat } => {
+                self.report_answered();
+                self.safety_notice(&chat, |who| format!("You reported {who}. Thank you."));
+            }
             Heard::Resumed => self.notice("The connection is back."),
             Heard::GoingAway { reconnect_after_ms } => {
                 self.comes_back_after = Some(Duration::from_millis(reconnect_after_ms));
@@ -50,8 +57,13 @@ impl Session {
             );
         } else if shown_before.is_none() {
             let estimate = words::estimate(waiting.estimate_s.as_ref().and_then(|e| e.p50));
+            // As long as the server keeps two apart who have just talked, both may wait in vain.
+            let cool_off = match self.last_chat {
+                Some(_) => " You will not be paired with the same person again right away.",
+                None => "",
+            };
             self.notice(format!(
-                "Waiting for someone within {range_km} km of you…{nearby}{estimate}"
+                "Waiting for someone within {range_km} km of you…{nearby}{estimate}{cool_off}"
             ));
         } else if shown_before != Some(range_km) {
             self.notice(format!("Now looking within {range_km} km.{nearby}"));
@@ -72,13 +84,16 @@ impl Session {
             "" => String::new(),
             shared => format!(" You both like: {shared}."),
         };
-        let hint = if self.has_chatted || self.is_script {
+        let hint = if self.last_chat.is_some() || self.is_script {
             ""
         } else {
             " /help lists the commands."
         };
         let text = format!("You are talking with {partner}, {distance}.{shared}{hint}");
-        self.has_chatted = true;
+        self.last_chat = Some(Met {
+            chat: matched.chat,
+            partner: partner.clone(),
+        });
         self.stage = Stage::Chatting(Chat {
             partner,
             in_flight: Vec::new(),
@@ -142,6 +157,17 @@ impl Session {
         }
     }
 
+    /// Of a chat before the last, the partner is not known any more.
+    fn safety_notice(&mut self, chat: &str, text: impl Fn(&str) -> String) {
+        let met = self.last_chat.as_ref().filter(|met| met.chat == chat);
+        let who = met.map_or("the person of that chat", |met| &met.partner);
+        self.notice(text(who));
+    }
+
+    fn report_answered(&mut self) {
+        self.unanswered_reports = self.unanswered_reports.saturating_sub(1);
+    }
+
     fn partner_left(&mut self, reason: &str) {
         let Stage::Chatting(chat) = &self.stage else {
             return;
@@ -197,6 +223,11 @@ impl Session {
                 self.problem(text);
                 self.become_idle("You are not looking for anybody now.", false);
             }
+            "report" => {
+                self.report_answered();
+                self.problem(format!("Not reported: {text}"));
+            }
+            "block" => self.problem(format!("Not blocked: {text}")),
             // The partner left, or was found, while it was on its way, which is told by itself.
             "ack" | "typing" | "leave" | "update" | "cancel" if refusal.code == "wrong_state" => {}
             _ => self.problem(text),

@@ -169,7 +169,8 @@ fn after_the_partner_left_enter_looks_again() {
     ann.expect(&[r#"-> {"id":"next-3","type":"next"}"#]);
     ann.hear(r#"{"type":"waiting","range_km":50,"nearby":"none"}"#);
     ann.expect(&[
-        "* Waiting for someone within 50 km of you… Nobody else is waiting around there yet.",
+        "* Waiting for someone within 50 km of you… Nobody else is waiting around there yet. \
+         You will not be paired with the same person again right away.",
     ]);
 }
 
@@ -189,7 +190,7 @@ fn leaving_is_confirmed_and_stopping_to_look_as_well() {
     ann.enter("/leave");
     ann.expect(&[
         r#"-> {"id":"next-3","type":"next"}"#,
-        "* Waiting for someone within 50 km of you…",
+        "* Waiting for someone within 50 km of you… You will not be paired with the same person again right away.",
         r#"-> {"id":"cancel-4","type":"cancel"}"#,
         "* You stopped looking. Enter or /next looks for somebody again, /quit ends.",
         "* You are in no chat.",
@@ -219,7 +220,7 @@ fn a_next_that_meets_a_leaving_partner_is_still_a_next() {
     ann.hear(r#"{"type":"waiting","range_km":50,"nearby":""}"#);
     ann.expect(&[
         r#"-> {"id":"next-2","type":"next"}"#,
-        "* Waiting for someone within 50 km of you…",
+        "* Waiting for someone within 50 km of you… You will not be paired with the same person again right away.",
     ]);
 }
 
@@ -248,8 +249,53 @@ fn another_range_counts_at_once_or_from_the_next_search_on() {
         "* The next search is within 20 km.",
         r#"-> {"id":"leave-3","type":"leave"}"#,
         r#"-> {"id":"join-4","interests":["go"],"name":"ann","position":{"lat":48.8566,"lon":2.3522},"range_km":20.0,"type":"join"}"#,
-        "* Waiting for someone within 20 km of you…",
+        "* Waiting for someone within 20 km of you… You will not be paired with the same person again right away.",
     ]);
+}
+
+#[test]
+fn the_person_of_the_last_chat_is_blocked_and_reported_while_it_goes_on_and_after_it() {
+    let mut ann = Played::person();
+    ann.steps.clear();
+    ann.enter("/block");
+    ann.enter("/report spam");
+    ann.expect(&["! You have talked with nobody yet."; 2]);
+    let mut ann = ann.chatting();
+    ann.enter("/report");
+    ann.enter("/report rude");
+    let why = "! Not reported: say why, as /report spam does. It can be spam, abuse, sexual, minor, threat, other; \
+               /help says more.";
+    ann.expect(&[why; 2]);
+    ann.enter("/report spam");
+    ann.enter("/report abuse he swears  +evidence");
+    ann.hear(r#"{"type":"reported","chat":"c","id":"report-2"}"#);
+    ann.hear(r#"{"type":"error","code":"rate_limited","message":"away","id":"report-3","retry_after_ms":5000}"#);
+    ann.expect(&[
+        r#"-> {"chat":"c","id":"report-2","reason":"spam","type":"report"}"#,
+        r#"-> {"chat":"c","evidence":true,"id":"report-3","note":"he swears","reason":"abuse","type":"report"}"#,
+        "* You reported bob. Thank you.",
+        "! Not reported: away (Try again in 5 s.)",
+    ]);
+    ann.enter("/leave");
+    ann.hear(r#"{"type":"idle","reason":"left"}"#);
+    ann.steps.clear();
+    ann.enter("/block");
+    ann.hear(r#"{"type":"blocked","chat":"c","id":"block-5"}"#);
+    ann.expect(&[
+        r#"-> {"chat":"c","id":"block-5","type":"block"}"#,
+        "* You blocked bob. You will not meet again.",
+    ]);
+}
+
+#[test]
+fn a_report_is_answered_before_the_program_ends() {
+    let mut ann = Played::script().chatting();
+    ann.enter("/report threat");
+    ann.end_input();
+    ann.expect(&[r#"-> {"chat":"c","id":"report-2","reason":"threat","type":"report"}"#]);
+    assert!(ann.session.is_ending());
+    ann.hear(r#"{"type":"reported","chat":"c","id":"report-2"}"#);
+    ann.expect(&["* You reported bob. Thank you.", "close"]);
 }
 
 #[test]
@@ -377,7 +423,11 @@ fn interruptions_are_told() {
         "* bob is back.",
         "* The server is about to go away.",
     ]);
-    let why = ann.session.lost(Some(4200));
+    let farewell = Farewell {
+        code: 4200,
+        reason: String::new(),
+    };
+    let why = ann.session.lost(Some(&farewell));
     assert_eq!(
         why,
         "The server went away. Start again in 3 s to reconnect."

@@ -8,6 +8,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use whisperchat::store::Retention;
 
+const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
+
 /// The two parts of a token that say something.
 fn parts(token: &str) -> (Value, Value) {
     let mut parts = token.split('.').take(2).map(|part| {
@@ -161,7 +163,6 @@ async fn a_token_is_good_while_another_key_takes_the_place_of_its_own() {
         200
     );
     // Now the other's time is over.
-    const YEAR_MS: i64 = 365 * 24 * 3600 * 1000;
     let retention = Retention {
         reports_ms: YEAR_MS,
         bans_ms: YEAR_MS,

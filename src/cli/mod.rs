@@ -92,8 +92,8 @@ struct ConfigArgs {
 fn key_value(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
-        .ok_or_else(|| "must be KEY=VALUE, such as privacy.position_grid_km=5".to_owned())
         .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| "must be KEY=VALUE, such as privacy.position_grid_km=5".to_owned())
 }
 
 impl ConfigArgs {

@@ -74,8 +74,8 @@ pub enum Unfit {
     Common,
     /// It has a word in it that is tried here.
     #[error(
-        "the password must not have the program's name in it, nor the account's where that has {NAME_CHARS_MIN} \
-         characters or more"
+        "the password must not have the account's name in it, where that has {NAME_CHARS_MIN} characters or more, nor \
+         the program's"
     )]
     Context,
 }

@@ -61,8 +61,8 @@ mod tests {
         for good in [
             "off",
             "INFO",
-            "info,hyper=off",
-            "warn,whisperchat::server=trace",
+            "info,whisperchat=off",
+            "warn,someone::else=trace",
             "info,[match]=debug",
         ] {
             assert!(filter(good).is_some(), "{good}");

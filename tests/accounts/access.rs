@@ -180,6 +180,8 @@ async fn asvs_8_3_1_without_accounts_everything_is_as_before_and_with_the_first_
         assert_eq!(answer.status, 401, "{path}: {answer:?}");
         assert_eq!(answer.kind.as_deref(), Some("application/problem+json"));
         assert!(answer.challenge.is_some());
+        let detail = answer.body["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("POST /api/v1/login"), "{path}: {detail}");
     }
     for path in ["/livez", "/readyz", "/", "/board.js"] {
         assert_eq!(office.get(path, None).await.status, 200, "{path}");

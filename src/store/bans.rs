@@ -187,14 +187,7 @@ impl Store {
         // One statement takes the row at the version that was seen.
         let mut tx = self.begin(Level::ReadCommitted).await?;
         let ban = set_lifted(&mut tx, id, version, by, at_ms).await?;
-        let entry = NewAudit {
-            at_ms,
-            actor: by.to_owned(),
-            action: "ban.lift".to_owned(),
-            target: format!("ban:{id}"),
-            detail: json!({}),
-        };
-        audit::add(&mut tx, &entry).await?;
+        write_down_lifting(&mut tx, id, by, at_ms).await?;
         tx.commit().await?;
         Ok(ban)
     }
@@ -288,6 +281,34 @@ impl Store {
             .await?;
         bans_page(&rows, limit)
     }
+}
+
+/// Lifts all that has followed from a report by somebody's decision, as a part of a transaction.
+pub(super) async fn lift_those_of_report(
+    tx: &mut Tx,
+    report: i64,
+    by: &str,
+    at_ms: i64,
+) -> Result<Vec<Ban>, StoreError> {
+    let connection: &mut AnyConnection = tx;
+    let query = sqlx::query(sql::LIFT_BANS_OF_REPORT).bind(report);
+    let rows = query.bind(at_ms).bind(by).fetch_all(connection).await?;
+    let bans = rows.iter().map(Ban::read).collect::<Result<Vec<_>, _>>()?;
+    for ban in &bans {
+        write_down_lifting(tx, ban.id, by, at_ms).await?;
+    }
+    Ok(bans)
+}
+
+async fn write_down_lifting(tx: &mut Tx, id: i64, by: &str, at_ms: i64) -> Result<(), StoreError> {
+    let entry = NewAudit {
+        at_ms,
+        actor: by.to_owned(),
+        action: "ban.lift".to_owned(),
+        target: format!("ban:{id}"),
+        detail: json!({}),
+    };
+    audit::add(tx, &entry).await.map(drop)
 }
 
 /// A ban in the middle of a transaction, as it is now.

@@ -156,6 +156,8 @@ pub struct Decided {
     pub report: Report,
     /// What followed.
     pub ban: Option<Ban>,
+    /// What had followed before, and is lifted.
+    pub lifted: Vec<Ban>,
 }
 
 /// How much speaks against somebody. Reports that were dismissed don't count.
@@ -251,7 +253,7 @@ impl Store {
     }
 
     /// Decides about a report, with the ban that follows and both entries of the audit log, or does nothing at all.
-    /// What was decided can be decided anew.
+    /// What was decided can be decided anew: unless it is upheld again, the bans are lifted that followed before.
     ///
     /// # Errors
     /// [`StoreError::Stale`] if somebody else has decided since the caller looked; [`StoreError::NotFound`];
@@ -273,6 +275,11 @@ impl Store {
             }
             None => None,
         };
+        let lifted = if decision.state == ReportState::Upheld {
+            Vec::new()
+        } else {
+            bans::lift_those_of_report(&mut tx, report.id, &decision.by, decision.at_ms).await?
+        };
         let entry = NewAudit {
             at_ms: decision.at_ms,
             actor: decision.by.clone(),
@@ -285,7 +292,11 @@ impl Store {
         };
         audit::add(&mut tx, &entry).await?;
         tx.commit().await?;
-        Ok(Decided { report, ban })
+        Ok(Decided {
+            report,
+            ban,
+            lifted,
+        })
     }
 
     /// How much speaks against somebody since then.

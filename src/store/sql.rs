@@ -124,6 +124,13 @@ statements! {
          WHERE id = $1 AND version = $2 AND lifted_at_ms IS NULL RETURNING ",
         ban_columns!()
     );
+    /// Those that followed from a report by somebody's decision.
+    LIFT_BANS_OF_REPORT = concat!(
+        "UPDATE bans SET lifted_at_ms = $2, lifted_by = $3, version = version + 1 \
+         WHERE report = $1 AND lifted_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > $2) \
+         AND created_by NOT LIKE 'rule:%' RETURNING ",
+        ban_columns!()
+    );
     BANS = concat!(
         "SELECT ",
         ban_columns!(),
@@ -218,6 +225,8 @@ statements! {
     /// Changes nothing, and holds the row until the transaction ends.
     HOLD_ACCOUNT = "UPDATE accounts SET version = version WHERE id = $1 AND password = $2 AND disabled_at_ms IS NULL \
          RETURNING id";
+    /// Whoever begins a session meanwhile has held that row, too.
+    TOUCH_ACCOUNT = "UPDATE accounts SET version = version WHERE id = $1";
     /// Only as long as the one it replaces is the one that was checked.
     CHANGE_PASSWORD = "UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2 AND disabled_at_ms IS NULL \
          RETURNING id";

@@ -463,3 +463,24 @@ async fn asvs_6_3_4_the_token_of_the_settings_goes_on_to_let_in_scripts() {
         401
     );
 }
+
+#[tokio::test]
+async fn asvs_6_3_1_codes_of_a_factor_that_is_being_enrolled_can_not_be_guessed_without_end() {
+    let office = Office::open(&[]).await;
+    office.account("ann", "moderator").await;
+    let ann = office.log_in("ann").await;
+    let token = Some(ann.access.as_str());
+    let begun = office
+        .post("/api/v1/me/factor", token, &json!({"password": PASSWORD}))
+        .await;
+    assert_eq!(begun.status, 200, "{begun:?}");
+    let wrong = json!({"code": "000000"});
+    let mut refused = Vec::new();
+    for _ in 0..6 {
+        let answer = office
+            .post("/api/v1/me/factor/confirm", token, &wrong)
+            .await;
+        refused.push(answer.status);
+    }
+    assert_eq!(refused, [403, 403, 403, 403, 403, 429]);
+}

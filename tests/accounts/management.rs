@@ -313,3 +313,25 @@ async fn what_is_done_to_the_server_itself_is_in_the_audit_log_too() {
         .find(|entry| entry.action == "server.log_level");
     assert_eq!(of_level.expect("it is there").detail, level);
 }
+
+#[tokio::test]
+async fn whose_password_was_to_have_a_second_factor_beside_it_is_no_viewer_before_a_reset() {
+    let office = Office::open(&[]).await;
+    let ada = office.somebody("ada", "admin").await;
+    office.account("mo", "moderator").await;
+    let token = Some(ada.access.as_str());
+    let list = office.get("/api/v1/accounts", token).await.body;
+    let all = list["accounts"].as_array().expect("a list");
+    let mo = all.iter().find(|account| account["name"] == "mo");
+    let path = format!("/api/v1/accounts/{}", mo.expect("he is there")["id"]);
+    let tag = office.get(&path, token).await.tag.expect("a tag");
+    let headers = [("If-Match", tag.as_str())];
+    let refused = office
+        .ask("PATCH", &path, token, &headers, r#"{"role": "viewer"}"#)
+        .await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    let changed = office
+        .ask("PATCH", &path, token, &headers, r#"{"role": "admin"}"#)
+        .await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+}

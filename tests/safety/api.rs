@@ -334,3 +334,45 @@ async fn without_a_store_there_is_nothing_to_moderate() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_decision_that_is_taken_back_lifts_the_ban_that_followed_from_it() {
+    let (house, admin) = house().await;
+    let (mut ann, mut bob, [_, of_bob], chat) = house.pair().await;
+    let asks = json!({"type": "report", "chat": chat, "reason": "spam"});
+    ann.ask(asks, "reported").await;
+    let report = get(admin, "/api/v1/reports").await["reports"][0].clone();
+    let line = format!("POST /api/v1/reports/{}/decision", report["id"]);
+    let ban = json!({"reason": "You have sent advertisements."});
+    let contradiction = json!({"state": "dismissed", "ban": ban});
+    let (status, problem) = ask(admin, &line, Some(1), &contradiction).await;
+    assert_eq!(status, 400, "{problem}");
+    let upheld = json!({"state": "upheld", "ban": ban});
+    let (_, decided) = ask(admin, &line, Some(1), &upheld).await;
+    assert_eq!(decided["lifted"], json!([]));
+    assert_eq!(bob.expect_close().await.0, 4000);
+    // Upheld again, it stays.
+    let (_, again) = ask(admin, &line, Some(2), &json!({"state": "upheld"})).await;
+    assert_eq!(again["lifted"], json!([]));
+    let (status, open) = ask(admin, &line, Some(3), &json!({"state": "open"})).await;
+    assert_eq!(
+        (status, &open["lifted"][0]["id"]),
+        (200, &decided["ban"]["id"])
+    );
+    let (client, _) = house.guest(Some(&of_bob)).await;
+    client.close().await;
+    let entries = get(admin, "/api/v1/audit").await["entries"].clone();
+    let lifted = entries.as_array().unwrap().iter();
+    let lifted = lifted.filter(|entry| entry["action"] == "ban.lift");
+    assert_eq!(lifted.count(), 1, "{entries}");
+}
+
+#[tokio::test]
+async fn a_nul_in_a_parameter_is_refused_on_every_database_alike() {
+    let (_house, admin) = house().await;
+    for path in ["/api/v1/reports?reason=%00", "/api/v1/audit?actor=a%00b"] {
+        let (status, body) = Request::get(path).ask(admin).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(body.contains("NUL"), "{body}");
+    }
+}

@@ -21,6 +21,7 @@ on_both!(
     admins_who_remove_each_other_leave_one,
     of_changes_of_one_version_one_goes_through,
     a_session_does_not_begin_while_its_account_is_disabled,
+    no_session_begins_by_the_password_alone_once_a_factor_is_in_use,
     a_code_and_a_recovery_code_are_used_once,
     a_factor_is_replaced_by_another_and_by_nothing_in_between,
     a_reset_takes_everything_that_lets_in,
@@ -385,6 +386,33 @@ async fn enrol(store: &Store, owner: &Account, session: i64, number: u8) {
     store.confirm_factor(confirmed, BY).await.unwrap();
     let again = store.confirm_factor(confirmed, BY).await;
     assert!(matches!(again, Err(StoreError::NotFound(_))), "{again:?}");
+}
+
+async fn no_session_begins_by_the_password_alone_once_a_factor_is_in_use(fresh: &Fresh) {
+    let store = open(fresh).await;
+    for round in 0..10 {
+        let ann = account(&store, &format!("ann{round}"), Role::Viewer).await;
+        let first = session(&store, &ann, 2 * round, false).await;
+        let new = NewSession {
+            account: ann.id,
+            password: hash("first"),
+            with_factor: false,
+            family: digest(2 * round + 1),
+            turn: digest(2 * round + 1),
+        };
+        // Asked whether there is a factor when there was none; whoever comes first, it is not there at the end.
+        let begin = store.begin_session(&new, BY);
+        let (begun, ()) = tokio::join!(begin, enrol(&store, &ann, first, round));
+        begun.unwrap();
+        let alive = store.sessions_of(ann.id, NOW).await.unwrap();
+        assert_eq!(alive.iter().map(|it| it.id).collect::<Vec<_>>(), [first]);
+        let late = NewSession {
+            family: digest(100 + round),
+            turn: digest(100 + round),
+            ..new
+        };
+        assert_eq!(store.begin_session(&late, BY).await.unwrap(), None);
+    }
 }
 
 async fn a_code_and_a_recovery_code_are_used_once(fresh: &Fresh) {

@@ -115,6 +115,7 @@ export class Reports {
     byId("report-evidence").replaceChildren(...(evidence ?? []).map(({ by, text }) => element("li", { "data-by": by },
       element("span", { class: "quiet" }, by === "reported" ? "Reported: " : "Reporter: "), element("span", {}, text))));
     for (const key of Object.keys(BANS)) byId(`report-ban-${key}`).disabled = reported === null;
+    byId("report-open").disabled = state === "open";
     show(byId("report-whole"), true);
   }
 
@@ -138,20 +139,21 @@ export class Reports {
 
   async #decide(state, lastsS, isBan = false) {
     const whole = this.#whole;
-    if (!whole || (isBan && whole.reported === null)) return;
+    if (!whole || whole.state === state && !isBan || (isBan && whole.reported === null)) return;
     // Not twice for one press.
     this.#whole = null;
     const reason = BAN_REASON.replace("{reason}", REASONS[whole.reason] ?? "what you did");
     const ban = isBan ? { ban: { reason, ...(lastsS && { lasts_s: lastsS }) } } : {};
     try {
-      await this.server.post(`/api/v1/reports/${whole.id}/decision`, { state, ...ban }, { "If-Match": `"${whole.version}"` });
+      const { lifted } = await this.server.post(`/api/v1/reports/${whole.id}/decision`, { state, ...ban }, { "If-Match": `"${whole.version}"` });
       const at = this.#rows.findIndex(({ id }) => id === whole.id);
       const next = this.#rows[at + 1] ?? this.#rows[at - 1] ?? null;
       // What is no longer looked for leaves the list.
       const wanted = byId("report-state").value;
       if (wanted && wanted !== state) this.#rows.splice(at, 1);
       else Object.assign(this.#rows[at], { state });
-      say(byId("report-status"), isBan ? `Report ${whole.id} was upheld, and the person banned.` : `Report ${whole.id} is ${state} now.`);
+      const is = isBan ? `Report ${whole.id} was upheld, and the person banned.` : `Report ${whole.id} is ${state} now.`;
+      say(byId("report-status"), lifted.length ? `${is} The ban that followed from it is lifted.` : is);
       this.decided();
       await this.#choose(next?.id ?? null, true);
     } catch (error) {

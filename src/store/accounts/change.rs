@@ -117,6 +117,12 @@ impl Store {
         let mut tx = self.begin(Level::Serializable).await?;
         let before = account_now(&mut tx, change.id).await?;
         let role = change.role.unwrap_or(before.role);
+        let is_alone = before.password.is_some() && !before.has_factor();
+        if role == Role::Viewer && before.role != Role::Viewer && is_alone {
+            return Err(StoreError::Unacceptable(
+                "its password may be too short to be all there is, as a viewer's is: reset the account first",
+            ));
+        }
         let disabled_at_ms = match change.is_disabled {
             Some(true) => before.disabled_at_ms.or(Some(by.at_ms)),
             Some(false) => None,

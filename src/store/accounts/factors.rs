@@ -136,6 +136,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let account = confirmed.account;
         let mut tx = self.begin(Level::Serializable).await?;
+        // So that a session that begins by the password alone is found below, or finds this.
+        run(&mut tx, sql::TOUCH_ACCOUNT, account).await?;
         run(&mut tx, sql::DROP_FACTOR, account).await?;
         let connection: &mut AnyConnection = &mut tx;
         let owner: Option<i64> = sqlx::query_scalar(sql::CONFIRM_FACTOR)

@@ -116,6 +116,8 @@ impl Store {
     ) -> Result<AddedPasskey, StoreError> {
         let account = new.account;
         let mut tx = self.begin(Level::Serializable).await?;
+        // So that a session that begins by the password alone is found below, or finds this.
+        run(&mut tx, sql::TOUCH_ACCOUNT, account).await?;
         prove_session(&mut tx, new.session).await?;
         let id = insert(&mut tx, new, by).await?;
         let connection: &mut AnyConnection = &mut tx;

@@ -1,6 +1,6 @@
 //! Who is logged in.
 
-use super::{By, end_sessions_but, word};
+use super::{By, account_now, end_sessions_but, word};
 use crate::accounts::opaque::Digest;
 use crate::accounts::refresh::{Kept, SESSIONS_MAX, Turn, is_alive};
 use crate::accounts::{AccountName, Role, Standing};
@@ -109,6 +109,11 @@ impl Store {
             .fetch_optional(connection)
             .await?;
         if held.is_none() {
+            return Ok(None);
+        }
+        // A second factor may have been taken into use since it was asked whether there is one. Another statement, which
+        // sees what whoever held the row has done.
+        if !new.with_factor && account_now(&mut tx, new.account).await?.has_factor() {
             return Ok(None);
         }
         let connection: &mut AnyConnection = &mut tx;

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 const LASTS_MAX_S: i64 = 10 * 366 * 86_400;
 
 /// The longest reason, and the longest appeal text, in characters. A close frame holds 123 bytes of both.
-const SENTENCE_MAX_CHARS: usize = 500;
+const SENTENCE_MAX_BYTES: usize = 123;
 
 /// The longest IPv6 range that can be told apart: what is less than a network of 64 bits is one house.
 const V6_LENGTH_MAX: u8 = 64;
@@ -88,10 +88,10 @@ pub(super) struct BanAsked {
     #[serde(default)]
     #[schema(example = "192.0.2.0/24")]
     network: Option<String>,
-    /// Why, as who is banned is told it: a sentence of at most 500 characters.
+    /// Why, as who is banned is told it in the close frame, which has room for 123 bytes of UTF-8 with `appeal`.
     #[schema(example = "You have insulted others.")]
     reason: String,
-    /// What they can do about it, a sentence of at most 500 characters. Of both together 123 bytes arrive.
+    /// What they can do about it, in a sentence.
     #[serde(default)]
     appeal: Option<String>,
     /// For how many s; for ever, if unset.
@@ -153,15 +153,14 @@ impl BanAsked {
         if subject.is_none() && network.is_none() {
             return Err(bad("say who is banned: `subject`, `network`, or both"));
         }
-        for (name, text) in [
-            ("reason", Some(&self.reason)),
-            ("appeal", self.appeal.as_ref()),
-        ] {
-            if text.is_some_and(|text| text.chars().count() > SENTENCE_MAX_CHARS) {
-                return Err(bad(format!(
-                    "`{name}` has at most {SENTENCE_MAX_CHARS} characters"
-                )));
-            }
+        let appeal = self.appeal.as_deref().unwrap_or_default();
+        // With a space between them.
+        let bytes = self.reason.len() + appeal.len() + usize::from(!appeal.is_empty());
+        if bytes > SENTENCE_MAX_BYTES {
+            return Err(bad(format!(
+                "`reason` and `appeal` have {bytes} bytes together with the space between them, and a close frame \
+                 has room for {SENTENCE_MAX_BYTES}"
+            )));
         }
         if self
             .lasts_s
@@ -374,8 +373,16 @@ mod tests {
             measure(r#"{"reason": "x", "network": "::1", "measure": "slow"}"#),
             Measure::Slow
         );
-        let long = format!(r#"{{"reason": "{}", "network": "::1"}}"#, "é".repeat(501));
-        assert!(complaint(&long).contains("at most 500"));
+        let of_both = |reason: usize, appeal: usize| {
+            let (reason, appeal) = ("é".repeat(reason), "x".repeat(appeal));
+            format!(r#"{{"reason": "{reason}", "appeal": "{appeal}", "network": "::1"}}"#)
+        };
+        for fits in [of_both(61, 0), of_both(11, 100)] {
+            assert!(asked(&fits).read("ann", 0, None).is_ok(), "{fits}");
+        }
+        for long in [of_both(62, 0), of_both(11, 101)] {
+            assert!(complaint(&long).contains("room for 123"), "{long}");
+        }
     }
 
     #[test]

@@ -118,6 +118,8 @@ pub(super) struct DecisionAsked {
 pub(super) struct DecidedShown {
     report: ReportShown,
     ban: Option<BanShown>,
+    /// Those that had followed from it before, and are lifted, as it is not upheld any more.
+    lifted: Vec<BanShown>,
 }
 
 impl From<Report> for ReportShown {
@@ -243,6 +245,8 @@ pub(super) async fn report(
 }
 
 /// Decide a report, and ban who was reported if that is to follow: both, or nothing.
+///
+/// It can be decided anew. Unless it is upheld again, bans that have followed from it by a decision are lifted.
 #[utoipa::path(post, path = "/api/v1/reports/{id}/decision", tag = "moderation", request_body = DecisionAsked,
     extensions(("x-permission" = json!("moderate"))),
     params(
@@ -266,6 +270,9 @@ pub(super) async fn decide(
 ) -> Result<Response, Problem> {
     let state = ReportState::from_word(&asked.state)
         .ok_or_else(|| bad("`state` must be open, upheld or dismissed"))?;
+    if asked.ban.is_some() && state != ReportState::Upheld {
+        return Err(bad("a ban follows only from a report that is `upheld`"));
+    }
     let (report, version) = seen(&id, "report", &headers)?;
     let store = desk.store()?;
     let (by, at_ms) = (caller.actor(), now_ms());
@@ -285,12 +292,13 @@ pub(super) async fn decide(
         at_ms,
     };
     let decided = store.decide_report(&decision).await?;
-    if let Some(ban) = &decided.ban {
+    for ban in decided.ban.iter().chain(&decided.lifted) {
         desk.shared.rules.hub.take_up(ban);
     }
     let shown = DecidedShown {
         report: decided.report.into(),
         ban: decided.ban.map(BanShown::from),
+        lifted: decided.lifted.into_iter().map(BanShown::from).collect(),
     };
     Ok(with_tag(shown.report.version, shown))
 }

@@ -7,7 +7,6 @@
 
 use super::super::caller::{Who, actor};
 use super::super::problem::Problem;
-use super::proof::too_many;
 use super::{Guessed, Office, by};
 use crate::accounts::passkey::{CHALLENGE_LASTS, Challenges, digest, user_handle};
 use crate::moment::Moment;
@@ -176,9 +175,8 @@ impl Office {
         shown: &PublicKeyCredential,
     ) -> Result<(), Problem> {
         let key = (account.id, Guessed::Code);
-        let tried = self.by_account.lock().try_now(&key, self.now());
-        tried.map_err(too_many)?;
-        if !self.use_passkey(account, asked, shown).await? {
+        let using = self.use_passkey(account, asked, shown);
+        if !self.counted(&self.by_account, &key, || (), using).await? {
             let message = "the passkey was refused, or asked for too long ago: begin again";
             return Err(Problem::new(StatusCode::UNAUTHORIZED, message));
         }

@@ -465,7 +465,7 @@ async fn asvs_6_3_4_the_token_of_the_settings_goes_on_to_let_in_scripts() {
 }
 
 #[tokio::test]
-async fn asvs_6_3_1_codes_of_a_factor_that_is_being_enrolled_can_not_be_guessed_without_end() {
+async fn codes_of_a_factor_that_is_being_enrolled_can_not_be_guessed_without_end() {
     let office = Office::open(&[]).await;
     office.account("ann", "moderator").await;
     let ann = office.log_in("ann").await;

@@ -46,7 +46,7 @@ async fn a_report_that_is_made_again_is_told_once(fresh: &Fresh) {
     let added = store.add_report(&told(1)).await.unwrap();
     assert!(added.is_new && !added.is_call_dropped);
     let mut again = told(1);
-    again.call.as_mut().unwrap().name = "msg_again".to_owned();
+    "msg_again".clone_into(&mut again.call.as_mut().unwrap().name);
     let again = store.add_report(&again).await.unwrap();
     assert!(!again.is_new && !again.is_call_dropped);
     store.add_report(&report(2)).await.unwrap();

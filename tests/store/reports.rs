@@ -4,7 +4,7 @@ use crate::fresh::Fresh;
 use crate::{ANN, BOB, NOW, all_reports, ban, on_both, open, report};
 use whisperchat::private::Private;
 use whisperchat::store::{
-    Added, Decision, Gravity, ReportFilter, ReportOrder, ReportState, Store, StoreError, Subject,
+    Decision, Gravity, ReportFilter, ReportOrder, ReportState, Store, StoreError, Subject,
 };
 
 on_both!(

@@ -171,5 +171,6 @@ async fn who_is_banned_from_a_range_can_not_come_back_by_way_of_another() {
     assert_eq!(response.status, 101);
     raw.expect("welcome").await;
     raw.send_text(&resume(&token, 0).to_string()).await;
+    raw.expect("resumed").await;
     assert_eq!(raw.expect_close().await, 4000);
 }

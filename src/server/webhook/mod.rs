@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub(super) use endpoint::Endpoint;
 
@@ -44,8 +44,8 @@ pub(super) struct Webhook {
     endpoint: ArcSwapOption<Endpoint>,
     /// Rung when there may be something to do.
     bell: Notify,
-    /// Held by who looks for something to do; when it was last counted what waits, in ms since the epoch.
-    lookout: Mutex<i64>,
+    /// Held by who looks for something to do.
+    lookout: Mutex<()>,
     /// Until when the receiver has asked to be left alone, in ms since the epoch.
     rests_until_ms: AtomicI64,
     /// Whether it has been said that nothing can be delivered.
@@ -149,7 +149,8 @@ pub(super) async fn deliver(shared: &Shared) {
         store: writer.store(),
         shared,
     };
-    join_all((0..SENDS_MAX).map(|_| courier.run())).await;
+    let couriers = join_all((0..SENDS_MAX).map(|_| courier.run()));
+    tokio::join!(couriers, courier.count());
 }
 
 /// Who takes calls out of the store, and to their receiver.
@@ -170,29 +171,28 @@ impl Courier<'_> {
 
     /// Waits for a call that is to be tried. One looks for all, so that the store is not asked more often than it has to be.
     async fn next(&self) -> (Arc<Endpoint>, Call) {
-        let mut counted_at_ms = self.webhook.lookout.lock().await;
+        let _lookout = self.webhook.lookout.lock().await;
         loop {
-            let (endpoint, now_ms) = (self.webhook.endpoint.load_full(), now_ms());
-            if let Some(endpoint) = endpoint {
-                self.count(&mut counted_at_ms, now_ms).await;
-                if let Some(call) = self.claim(&endpoint, now_ms).await {
-                    return (endpoint, call);
-                }
+            let endpoint = self.webhook.endpoint.load_full();
+            if let Some(endpoint) = endpoint
+                && let Some(call) = self.claim(&endpoint, now_ms()).await
+            {
+                return (endpoint, call);
             }
             // Whichever is first.
             let _ = timeout(LOOK_EVERY, self.webhook.bell.notified()).await;
         }
     }
 
-    /// Counts what waits, not too often: it takes as long as there are many.
-    async fn count(&self, counted_at_ms: &mut i64, now_ms: i64) {
-        let since_ms = now_ms.saturating_sub(*counted_at_ms);
-        if Duration::from_millis(since_ms.unsigned_abs()) < LOOK_EVERY {
-            return;
-        }
-        *counted_at_ms = now_ms;
-        if let Ok(waiting) = self.store.calls_waiting().await {
-            self.webhook.waiting.store(waiting, Ordering::Relaxed);
+    /// Counts what waits, not too often: it takes as long as there are many. All who call may be busy meanwhile.
+    async fn count(&self) {
+        loop {
+            if self.webhook.endpoint.load().is_some()
+                && let Ok(waiting) = self.store.calls_waiting().await
+            {
+                self.webhook.waiting.store(waiting, Ordering::Relaxed);
+            }
+            sleep(LOOK_EVERY).await;
         }
     }
 

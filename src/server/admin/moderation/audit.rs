@@ -63,7 +63,7 @@ impl From<AuditEntry> for EntryShown {
 #[utoipa::path(get, path = "/api/v1/audit", tag = "moderation",
     extensions(("x-permission" = json!("accounts"))),
     params(
-        ("actor" = Option<String>, Query, description = "Only what this one did"),
+        ("actor" = Option<String>, Query, description = "Only what this one did, as entries have it: such as `account:ann`"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "How many at most: 1 to 100"),
     ),

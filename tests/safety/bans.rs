@@ -172,5 +172,6 @@ async fn who_is_banned_from_a_range_can_not_come_back_by_way_of_another() {
     raw.expect("welcome").await;
     raw.send_text(&resume(&token, 0).to_string()).await;
     raw.expect("resumed").await;
+    assert_eq!(raw.expect("partner_left").await["reason"], "removed");
     assert_eq!(raw.expect_close().await, 4000);
 }

@@ -139,16 +139,12 @@ pub(super) async fn confirm_factor(
             "no second factor is being enrolled, or it was begun too long ago: begin again";
         Problem::new(StatusCode::CONFLICT, message)
     })?;
-    let key = (who.account, Guessed::Code);
     let looking = async { Ok(factor.secret.check(body.code.0.trim(), now_ms / 1000, None)) };
-    let step = office
-        .counted(&office.by_account, &key, || (), looking)
-        .await?;
+    let step = office.guessed(who.account, Guessed::Code, looking).await?;
     let step = step.ok_or_else(|| {
         let message = "the code is wrong: see that the authenticator's clock is right";
         Problem::new(StatusCode::FORBIDDEN, message)
     })?;
-    office.by_account.lock().forgive(&key);
     let (codes, digests) = office.draw_codes();
     let confirmed = Confirmed {
         account: who.account,
@@ -235,17 +231,15 @@ impl Office {
         who: &Who,
         password: String,
     ) -> Result<Private<String>, Problem> {
-        let key = (who.account, Guessed::Password);
         let looking = async {
             let account = self.store.account(who.account).await?;
             let kept = account.password.unwrap_or_default();
             let is_right = self.is_password(kept.clone(), password).await?;
             Ok(is_right.then_some(kept))
         };
-        let kept = self.counted(&self.by_account, &key, || (), looking).await?;
-        let wrong = || Problem::new(StatusCode::FORBIDDEN, "the password is wrong");
-        let kept = kept.ok_or_else(wrong)?;
-        self.by_account.lock().forgive(&key);
-        Ok(kept)
+        let kept = self
+            .guessed(who.account, Guessed::Password, looking)
+            .await?;
+        kept.ok_or_else(|| Problem::new(StatusCode::FORBIDDEN, "the password is wrong"))
     }
 }

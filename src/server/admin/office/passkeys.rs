@@ -174,14 +174,15 @@ impl Office {
         asked: Asked,
         shown: &PublicKeyCredential,
     ) -> Result<(), Problem> {
-        let key = (account.id, Guessed::Code);
-        let using = self.use_passkey(account, asked, shown);
-        if !self.counted(&self.by_account, &key, || (), using).await? {
+        let using = async {
+            let is_good = self.use_passkey(account, asked, shown).await?;
+            Ok(is_good.then_some(()))
+        };
+        let used = self.guessed(account.id, Guessed::Code, using).await?;
+        used.ok_or_else(|| {
             let message = "the passkey was refused, or asked for too long ago: begin again";
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, message));
-        }
-        self.by_account.lock().forgive(&key);
-        Ok(())
+            Problem::new(StatusCode::UNAUTHORIZED, message)
+        })
     }
 
     async fn use_passkey(

@@ -30,7 +30,7 @@ impl Office {
         let key = named.clone().map(|name| (name, peer.range()));
         let claimed = Password::claimed(password);
         let looking = self.look_at_password(named, claimed, peer);
-        let (account, verdict, claimed) = match &key {
+        let right = match &key {
             Some(key) => {
                 let locked = || self.logins.ended(Login::Locked);
                 self.counted(&self.by_password, key, locked, looking)
@@ -38,27 +38,24 @@ impl Office {
             }
             None => looking.await?,
         };
-        let (Verdict::Right { is_outdated }, Some(account)) = (verdict, account) else {
+        let Some((account, is_outdated, claimed)) = right else {
             tracing::info!("a login was refused");
             self.logins.ended(Login::Wrong);
             return Err(wrong_password());
         };
-        if let Some(key) = &key {
-            self.by_password.lock().forgive(key);
-        }
         if !is_outdated {
             return Ok(account);
         }
         self.rehash(account, claimed).await
     }
 
-    /// The account of this name, if it may be used, and what is to be said of the password.
+    /// The account of this name, if it may be used and this is its password, and whether that is kept by lesser parameters.
     async fn look_at_password(
         &self,
         name: Option<AccountName>,
         claimed: Password,
         peer: Peer,
-    ) -> Result<(Option<Account>, Verdict, Password), Problem> {
+    ) -> Result<Option<(Account, bool, Password)>, Problem> {
         let account = match &name {
             Some(name) => self.store.account_named(name).await?,
             None => None,
@@ -70,28 +67,47 @@ impl Office {
         let checked = self.pool.run_for(peer.range(), check).await;
         let (verdict, claimed) = checked.inspect_err(|_| self.logins.ended(Login::Busy))?;
         let account = account.filter(|account| !account.is_disabled());
-        Ok((account, verdict, claimed))
+        Ok(match (verdict, account) {
+            (Verdict::Right { is_outdated }, Some(account)) => {
+                Some((account, is_outdated, claimed))
+            }
+            _ => None,
+        })
     }
 
-    /// Counts a try as wrong, unless nobody found out: because too many were there, or the store was away. One that comes
-    /// too early is not made.
-    pub(super) async fn counted<K: Eq + Hash + Clone, T>(
+    /// Makes a try that counts. One that is right, with something to show for it, has those before forgotten; one of which
+    /// nobody found out, because too many were there or the store was away, is taken back; one that comes too early is not
+    /// made.
+    async fn counted<K: Eq + Hash + Clone, T>(
         &self,
         tried: &Mutex<Lockout<K>>,
         who: &K,
         too_early: impl FnOnce(),
-        trying: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, Problem> {
+        trying: impl Future<Output = Result<Option<T>, Problem>>,
+    ) -> Result<Option<T>, Problem> {
         let counted = tried.lock().try_now(who, self.now());
         let counted = counted.map_err(|wait| {
             too_early();
             too_many(wait)
         })?;
         let outcome = trying.await;
-        if outcome.is_err() {
-            tried.lock().undo(who, counted);
+        match &outcome {
+            Ok(Some(_)) => tried.lock().forgive(who),
+            Ok(None) => {}
+            Err(_) => tried.lock().undo(who, counted),
         }
         outcome
+    }
+
+    /// The same for somebody who has shown something of this account already.
+    pub(super) async fn guessed<T>(
+        &self,
+        account: i64,
+        what: Guessed,
+        trying: impl Future<Output = Result<Option<T>, Problem>>,
+    ) -> Result<Option<T>, Problem> {
+        let who = (account, what);
+        self.counted(&self.by_account, &who, || (), trying).await
     }
 
     /// Keeps the password by the parameters of now. What can't be done now is done the next time.
@@ -133,17 +149,15 @@ impl Office {
 
     /// Takes a code of the account's authenticator, or a recovery code, as used.
     pub(super) async fn check_code(&self, account: &Account, code: &str) -> Result<(), Problem> {
-        let key = (account.id, Guessed::Code);
-        let using = self.use_code(account, code);
-        if !self.counted(&self.by_account, &key, || (), using).await? {
+        let using = async { Ok(self.use_code(account, code).await?.then_some(())) };
+        let used = self.guessed(account.id, Guessed::Code, using).await?;
+        used.ok_or_else(|| {
             tracing::warn!(
                 account = account.id,
                 "a second factor was refused after the right password"
             );
-            return Err(wrong_code());
-        }
-        self.by_account.lock().forgive(&key);
-        Ok(())
+            wrong_code()
+        })
     }
 
     async fn use_code(&self, account: &Account, code: &str) -> Result<bool, Problem> {

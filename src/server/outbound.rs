@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The longest answer that is read.
@@ -27,6 +28,17 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Outbound {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     limit: Duration,
+}
+
+/// Whether somebody was said to fail, so that it is said once, and once that they are back.
+#[derive(Debug, Default)]
+pub(super) struct Complaint(AtomicBool);
+
+impl Complaint {
+    /// Whether it is news that they fail, or that they don't.
+    pub(super) fn is_news(&self, is_failing: bool) -> bool {
+        self.0.swap(is_failing, Ordering::Relaxed) != is_failing
+    }
 }
 
 /// Why there is no answer.

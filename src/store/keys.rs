@@ -1,7 +1,7 @@
 //! Keys that the server signs with.
 
 use super::row::Read;
-use super::transaction::{Level, retried};
+use super::transaction::{Level, Tx, retried};
 use super::{Store, StoreError, sql};
 use crate::private::Private;
 use sqlx::AnyConnection;
@@ -57,14 +57,10 @@ impl Store {
         let mut tx = self.begin(Level::Serializable).await?;
         let connection: &mut AnyConnection = &mut tx;
         let query = sqlx::query(sql::KEY_NEWEST).bind(purpose);
-        let row = if let Some(row) = query.fetch_optional(&mut *connection).await? {
-            row
-        } else {
-            let query = sqlx::query(sql::ADD_KEY).bind(purpose);
-            let query = query.bind(secret.to_vec()).bind(at_ms);
-            query.fetch_one(connection).await?
+        let key = match query.fetch_optional(connection).await? {
+            Some(row) => Key::read(&row)?,
+            None => insert(&mut tx, purpose, secret, at_ms).await?,
         };
-        let key = Key::read(&row)?;
         tx.commit().await?;
         Ok(key)
     }
@@ -94,13 +90,18 @@ impl Store {
         let mut tx = self.begin(Level::Serializable).await?;
         let connection: &mut AnyConnection = &mut tx;
         let query = sqlx::query(sql::RETIRE_KEYS).bind(purpose).bind(until_ms);
-        query.execute(&mut *connection).await?;
-        let query = sqlx::query(sql::ADD_KEY).bind(purpose);
-        let query = query.bind(secret.to_vec()).bind(at_ms);
-        let key = Key::read(&query.fetch_one(connection).await?)?;
+        query.execute(connection).await?;
+        let key = insert(&mut tx, purpose, secret, at_ms).await?;
         tx.commit().await?;
         Ok(key)
     }
+}
+
+async fn insert(tx: &mut Tx, purpose: &str, secret: &[u8], at_ms: i64) -> Result<Key, StoreError> {
+    let connection: &mut AnyConnection = tx;
+    let query = sqlx::query(sql::ADD_KEY).bind(purpose);
+    let query = query.bind(secret.to_vec()).bind(at_ms);
+    Key::read(&query.fetch_one(connection).await?)
 }
 
 impl Key {

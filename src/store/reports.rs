@@ -7,6 +7,7 @@ use super::transaction::{Level, Tx, retried};
 use super::{Cursor, NewAudit, NewCall, Page, Store, StoreError, Subject, sql};
 use super::{audit, calls};
 use crate::private::Private;
+use serde::Serialize;
 use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, Executor};
@@ -161,7 +162,7 @@ pub struct Decided {
 }
 
 /// How much speaks against somebody. Reports that were dismissed don't count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Gravity {
     /// How many reports.
     pub reports: i64,

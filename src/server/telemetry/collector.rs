@@ -1,9 +1,8 @@
 //! The way to the collector: one request for each batch, within a time.
 
-use crate::server::outbound::Outbound;
+use crate::server::outbound::{Complaint, Outbound};
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -12,8 +11,7 @@ use tokio::runtime::Handle;
 pub(super) struct Collector {
     runtime: Handle,
     outbound: Outbound,
-    /// Whether it has been said that nothing can be delivered.
-    has_complained: AtomicBool,
+    complaint: Complaint,
 }
 
 impl Collector {
@@ -21,7 +19,7 @@ impl Collector {
         Self {
             runtime,
             outbound: Outbound::new(limit),
-            has_complained: AtomicBool::new(false),
+            complaint: Complaint::default(),
         }
     }
 
@@ -32,14 +30,13 @@ impl Collector {
             Ok(answer) => Some(format!("the collector answers {}", answer.status())),
             Err(error) => Some(error.to_string()),
         };
-        let is_bad = reason.is_some();
-        let was_bad = self.has_complained.swap(is_bad, Ordering::Relaxed);
-        match reason {
-            Some(reason) if !was_bad => {
-                tracing::warn!(reason, "spans can't be delivered, and are dropped");
-            }
-            None if was_bad => tracing::info!("spans are delivered again"),
-            _ => {}
+        if !self.complaint.is_news(reason.is_some()) {
+            return;
+        }
+        if let Some(reason) = reason {
+            tracing::warn!(reason, "spans can't be delivered, and are dropped");
+        } else {
+            tracing::info!("spans are delivered again");
         }
     }
 }

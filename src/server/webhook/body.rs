@@ -27,30 +27,11 @@ struct Data<'a> {
     reported: Option<String>,
     weight: i64,
     has_evidence: bool,
-    against: Option<Against>,
+    /// Named as in the API.
+    against: Option<Gravity>,
 }
 
-/// Named as in the API's `Against`.
-#[derive(Serialize)]
-struct Against {
-    reports: i64,
-    reporters: i64,
-    networks: i64,
-    weight: i64,
-}
-
-impl From<Gravity> for Against {
-    fn from(gravity: Gravity) -> Self {
-        Self {
-            reports: gravity.reports,
-            reporters: gravity.reporters,
-            networks: gravity.networks,
-            weight: gravity.weight,
-        }
-    }
-}
-
-/// The body of a call, in JSON. As long as nobody in it is forgotten, it is the same at each try.
+/// The body of a call, in JSON. It is the same at each try, unless the reporter has said more or somebody in it was forgotten.
 pub(super) fn body(call: &Call) -> Bytes {
     let body = Body {
         r#type: TYPE,
@@ -64,7 +45,7 @@ pub(super) fn body(call: &Call) -> Bytes {
             reported: call.reported.map(|subject| subject.to_string()),
             weight: call.weight,
             has_evidence: call.has_evidence,
-            against: call.against.map(Against::from),
+            against: call.against,
         },
     };
     serde_json::to_vec(&body)

@@ -15,6 +15,7 @@ mod endpoint;
 mod retry;
 
 use super::listen::Shared;
+use super::outbound::Complaint;
 use super::safety::AGAINST_MS;
 use super::store::now_ms;
 use crate::store::{Added, Call, NewCall, Store};
@@ -24,7 +25,7 @@ use futures_util::future::join_all;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
@@ -48,8 +49,7 @@ pub(super) struct Webhook {
     lookout: Mutex<()>,
     /// Until when the receiver has asked to be left alone, in ms since the epoch.
     rests_until_ms: AtomicI64,
-    /// Whether it has been said that nothing can be delivered.
-    has_complained: AtomicBool,
+    complaint: Complaint,
     waiting: AtomicU64,
     delivered: AtomicU64,
     failed: AtomicU64,
@@ -126,15 +126,13 @@ impl Webhook {
 
     /// Says once that nothing can be delivered, and once that it can again.
     fn report(&self, reason: Option<&str>) {
-        let was_bad = self
-            .has_complained
-            .swap(reason.is_some(), Ordering::Relaxed);
-        match reason {
-            Some(reason) if !was_bad => {
-                tracing::warn!(reason, "reports can't be delivered to webhook.url");
-            }
-            None if was_bad => tracing::info!("reports are delivered to webhook.url again"),
-            _ => {}
+        if !self.complaint.is_news(reason.is_some()) {
+            return;
+        }
+        if let Some(reason) = reason {
+            tracing::warn!(reason, "reports can't be delivered to webhook.url");
+        } else {
+            tracing::info!("reports are delivered to webhook.url again");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A storm of logins.
 
-use crate::common::{Pair, Place};
+use crate::common::{Pair, Place, within};
 use crate::figures::figure;
-use crate::operators::{Answer, Office, TOKEN};
+use crate::operators::{Answer, Office, PASSWORD, TOKEN};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -106,4 +106,41 @@ async fn a_storm_of_logins_is_bounded_and_chat_goes_on() {
     // It is over: whoever comes now is let in.
     office.log_in("ann").await;
     pair.expect_undisturbed().await;
+}
+
+/// Whoever was told that too many log in has guessed nothing: they wait for nobody's wrong tries but their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_sent_away_for_others_is_not_made_to_wait_as_if_they_had_guessed() {
+    // More than the free tries.
+    const SENT_AWAY: usize = 8;
+    let office = Arc::new(Office::open(&[]).await);
+    office.account("ann", "viewer").await;
+    let mut others = JoinSet::new();
+    let mut sent_away = 0;
+    let storm = async {
+        for number in 0_u32.. {
+            // From the addresses of ann, of whom no more than a few may have a place in the pool.
+            while others.len() < 16 {
+                let office = Arc::clone(&office);
+                let name = format!("nobody{number}-{}", others.len());
+                others.spawn(async move { office.try_log_in(&name, "not that one").await });
+            }
+            let answer = office.try_log_in("ann", PASSWORD).await;
+            match answer.status {
+                // It forgives what was before.
+                200 => sent_away = 0,
+                429 => sent_away += 1,
+                other => panic!("{other}: {answer:?}"),
+            }
+            let text = answer.body.to_string();
+            assert!(!text.contains("wrong tries"), "{text}");
+            if sent_away == SENT_AWAY {
+                return;
+            }
+            while others.try_join_next().is_some() {}
+        }
+    };
+    within("ann to be sent away so often in a row", storm).await;
+    while others.join_next().await.is_some() {}
+    office.log_in("ann").await;
 }
